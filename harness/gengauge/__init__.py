@@ -1,0 +1,67 @@
+"""gengauge: compare, gate and rank generative models of every family."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gengauge.budget import Budget
+    from gengauge.data import Dataset, Split, dequantise, quantise
+    from gengauge.evidence import Evidence, Features
+    from gengauge.hooks import hookimpl
+    from gengauge.metric import Embedder, Score, unscored
+    from gengauge.model import (
+        Clusterer,
+        CountsNFE,
+        Density,
+        LatentVariable,
+        Mass,
+        Model,
+        Reconstructor,
+    )
+    from gengauge.specs import (
+        BenchmarkSpec,
+        DatasetSpec,
+        EmbedderSpec,
+        MetricSpec,
+        ModelSpec,
+        Parameter,
+        ReportSpec,
+    )
+    from gengauge.statistics import Interval
+    from gengauge.store import RunStore
+    from gengauge.training import FitRun, train
+
+_HOME = {
+    "budget": ("Budget",),
+    "data": ("Dataset", "Split", "dequantise", "quantise"),
+    "evidence": ("Evidence", "Features"),
+    "hooks": ("hookimpl",),
+    "metric": ("Embedder", "Score", "unscored"),
+    "model": (
+        "Clusterer", "CountsNFE", "Density", "LatentVariable", "Mass", "Model", "Reconstructor",
+    ),
+    "specs": (
+        "BenchmarkSpec", "DatasetSpec", "EmbedderSpec", "MetricSpec", "ModelSpec", "Parameter",
+        "ReportSpec",
+    ),
+    "statistics": ("Interval",),
+    "store": ("RunStore",),
+    "training": ("FitRun", "train"),
+}  # fmt: skip
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "BenchmarkSpec", "Budget", "Clusterer", "CountsNFE", "Dataset", "DatasetSpec", "Density",
+    "Embedder", "EmbedderSpec", "Evidence", "Features", "FitRun", "Interval", "LatentVariable",
+    "Mass", "MetricSpec", "Model", "ModelSpec", "Parameter", "Reconstructor", "ReportSpec",
+    "RunStore", "Score", "Split", "dequantise", "hookimpl", "quantise", "train", "unscored",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: a plugin's registration must not load torch."""
+    if name not in _MODULE:
+        raise AttributeError(f"module 'gengauge' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"gengauge.{_MODULE[name]}"), name)

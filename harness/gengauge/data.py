@@ -1,0 +1,106 @@
+"""Datasets as models and metrics see them: tensors, levels, conditions and known truth."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+
+@runtime_checkable
+class Truth(Protocol):
+    """A data distribution known in closed form."""
+
+    @property
+    def entropy(self) -> float:
+        """Differential entropy in nats."""
+        ...
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return the true log-density of ``x`` ``[n, *event]`` in nats, ``[n]``, float64."""
+        ...
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return ``n`` independent draws ``[n, *event]``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples ``x`` ``[n, *event]`` and, where the data has them, labels ``[n]`` int64."""
+
+    x: Tensor
+    labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Three splits of one distribution.
+
+    Levelled data (``levels`` = 17, 256, ...) holds integers ``0 .. levels - 1``: images are uint8
+    ``[n, C, H, W]``. Continuous data (``levels`` None) holds floats, points ``[n, d]``.
+    """
+
+    id: str
+    modality: str
+    train: Split
+    validation: Split
+    test: Split
+    levels: int | None = None
+    class_names: tuple[str, ...] = ()
+    truth: Truth | None = None
+    revision: str = "1"
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return tuple(self.train.x.shape[1:])
+
+    @property
+    def dimensions(self) -> int:
+        """Number of values in one example."""
+        return int(torch.Size(self.event_shape).numel())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Content hash over every split's values, labels, shapes and types."""
+        digest = hashlib.sha256(f"{self.levels}".encode())
+        for split in (self.train, self.validation, self.test):
+            for part in (split.x, split.labels):
+                if part is not None:
+                    digest.update(f"{part.dtype}{tuple(part.shape)}".encode())
+                    digest.update(part.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def for_training(self) -> Dataset:
+        """Return this dataset with an empty test split and no truth: all a ``fit`` may see."""
+        x, labels = self.test.x[:0], self.test.labels
+        empty = Split(x, None if labels is None else labels[:0])
+        return replace(self, test=empty, truth=None)
+
+
+def dequantise(x: Tensor, levels: int, generator: torch.Generator) -> Tensor:
+    """Return ``(x + u) / levels`` in ``[0, 1)``, u uniform, in float64, same shape as ``x``.
+
+    The density q of the result bounds the mass of ``x`` from below in expectation
+    (Theis et al. 2016, A note on the evaluation of generative models, eq. 3).
+    """
+    u = torch.rand(x.shape, generator=generator, dtype=torch.float64, device=generator.device)
+    return (x.to(torch.float64) + u.to(x.device)) / levels
+
+
+def quantise(y: Tensor, levels: int) -> Tensor:
+    """Return the level ``0 .. levels - 1`` whose bin holds ``y``; values outside are clamped.
+
+    >>> quantise(torch.tensor([-0.2, 0.0, 0.49, 0.5, 1.0]), 2)
+    tensor([0, 0, 0, 1, 1], dtype=torch.uint8)
+    """
+    dtype = torch.uint8 if levels <= 256 else torch.int64
+    return (y * levels).floor().clamp(0, levels - 1).to(dtype)

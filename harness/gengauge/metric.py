@@ -1,0 +1,62 @@
+"""What a metric returns: a value with its kind and interval, or the reason there is none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from gengauge.statistics import Interval
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measured number.
+
+    ``kind`` says how the number relates to the quantity it is named after: ``exact`` (given the
+    evaluated examples), ``lower_bound``, ``upper_bound`` or ``estimate``. ``per_example`` ``[n]``
+    is kept for paired comparisons. ``protocol`` adds to the fields that must agree before two
+    scores may be compared.
+    """
+
+    value: float | None
+    interval: Interval | None = None
+    kind: str = "estimate"
+    n_samples: int | None = None
+    n_reference: int | None = None
+    split: str = "test"
+    reason: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+    protocol: dict[str, Any] = field(default_factory=dict)
+    per_example: Tensor | None = None
+
+    def checked(self) -> Score:
+        """Return this score, or an unscored one when its value is not a finite number."""
+        if self.value is not None and not math.isfinite(self.value):
+            return unscored(f"the value was {self.value}")
+        return self
+
+
+def unscored(reason: str) -> Score:
+    """Return the score of a model that cannot have this one, and why."""
+    return Score(None, reason=reason)
+
+
+class Embedder(Protocol):
+    """A fixed feature map; distances in it are named after it."""
+
+    @property
+    def id(self) -> str:
+        """Name that scores carry, such as ``digits``."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights and of the preprocessing."""
+        ...
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return features ``[n, d]``, float32 or float64, of ``x`` ``[n, *event]``."""
+        ...

@@ -1,0 +1,127 @@
+"""What a model is, and what it may be able to do: small Protocols found by ``isinstance``.
+
+A model's class is constructed with its parameters alone, ``Target(**parameters)``; everything
+it must remember between ``fit`` and ``sample`` goes through ``save`` and ``load``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from gengauge.data import Dataset
+from gengauge.training import FitRun
+
+
+@runtime_checkable
+class Model(Protocol):
+    """The four verbs every model has.
+
+    On levelled data ``sample`` returns either integers ``0 .. levels - 1`` or floats in
+    ``[0, 1)``, which the harness turns into levels as the inverse of its dequantisation
+    ``y = (x + u) / levels``. On continuous data it returns floats in the data's own units.
+    """
+
+    def fit(self, data: Dataset, run: FitRun) -> None:
+        """Learn from ``data.train`` (``data.validation`` for choices) within ``run.budget``."""
+        ...
+
+    def sample(self, n: int, condition: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Return ``n`` samples ``[n, *event]``; randomness comes from ``generator`` alone."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write everything ``load`` needs into ``folder``."""
+        ...
+
+    def load(self, folder: Path, device: torch.device) -> None:
+        """Restore what ``save`` wrote, on ``device``."""
+        ...
+
+
+@runtime_checkable
+class Density(Protocol):
+    """Knows its exact normalised log-density."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return exact log p(x) in nats ``[n]`` of continuous ``x`` ``[n, *event]``.
+
+        On levelled data ``x`` is the harness's dequantised ``y`` in ``[0, 1)``.
+        """
+        ...
+
+
+@runtime_checkable
+class Mass(Protocol):
+    """Knows the exact probability of discrete data."""
+
+    def log_mass(self, x: Tensor) -> Tensor:
+        """Return exact log P(x) in nats ``[n]`` of integer ``x`` ``[n, *event]``."""
+        ...
+
+
+@runtime_checkable
+class LatentVariable(Protocol):
+    """Bounds its likelihood through an inference network q(z | x)."""
+
+    def log_weights(self, x: Tensor, k: int, generator: torch.Generator) -> Tensor:
+        """Return ``log p(x, z_i) - log q(z_i | x)`` in nats ``[k, n]``, z_i drawn from q.
+
+        ``x`` is integers on levelled data (p is then a mass) and floats on continuous data.
+        """
+        ...
+
+
+@runtime_checkable
+class Reconstructor(Protocol):
+    """Encodes and decodes data."""
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return the reconstruction of ``x`` ``[n, *event]``, in the form ``sample`` returns."""
+        ...
+
+
+@runtime_checkable
+class Clusterer(Protocol):
+    """Assigns data to clusters."""
+
+    def responsibilities(self, x: Tensor) -> Tensor:
+        """Return each cluster's posterior probability ``[n, clusters]``."""
+        ...
+
+
+@runtime_checkable
+class CountsNFE(Protocol):
+    """States how many network evaluations one sample costs (guidance counts 2)."""
+
+    @property
+    def evaluations_per_sample(self) -> float:
+        """Function evaluations behind one sample."""
+        ...
+
+
+@runtime_checkable
+class CountsParameters(Protocol):
+    """States the number of fitted numbers it holds."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Fitted numbers, shared ones counted once."""
+        ...
+
+
+CAPABILITIES: dict[str, type] = {
+    "density": Density,
+    "mass": Mass,
+    "latent-variable": LatentVariable,
+    "reconstructor": Reconstructor,
+    "clusterer": Clusterer,
+}
+
+
+def capabilities(model: object) -> tuple[str, ...]:
+    """Return the names of the capabilities ``model`` has."""
+    return tuple(name for name, protocol in CAPABILITIES.items() if isinstance(model, protocol))

@@ -1,0 +1,217 @@
+"""Finds plugins lazily, keeps broken ones apart, and looks names up.
+
+An entry point of the group ``gengauge`` names a module without heavy imports that implements
+hooks. Each is loaded in its own ``try``: pluggy's own loader would let one ImportError end all.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import Distribution, distributions
+from typing import Any, TypeVar
+
+import pluggy
+
+from gengauge import hooks
+from gengauge.errors import SpecError, unknown
+from gengauge.specs import (
+    BenchmarkSpec,
+    DatasetSpec,
+    EmbedderSpec,
+    MetricSpec,
+    ModelSpec,
+    ReportSpec,
+    Spec,
+)
+
+S = TypeVar("S", bound=Spec)
+_KINDS: dict[str, type[Spec]] = {
+    "models": ModelSpec,
+    "datasets": DatasetSpec,
+    "embedders": EmbedderSpec,
+    "metrics": MetricSpec,
+    "benchmarks": BenchmarkSpec,
+    "reports": ReportSpec,
+}
+
+
+@dataclass
+class Plugin:
+    """One entry point: where it came from, what it registered, and what is wrong with it."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    specs: dict[str, list[Spec]] = field(default_factory=dict)
+    error: str = ""
+    trace: str = ""
+
+
+class Registry:
+    """All plugins of this environment and of ``--plugin``."""
+
+    def __init__(self, extra: Iterable[str] = ()) -> None:
+        self.manager = pluggy.PluginManager(hooks.PROJECT)
+        self.manager.add_hookspecs(hooks)
+        self.plugins: list[Plugin] = []
+        for name, module, distribution in _entry_points():
+            self._add(name, module, distribution)
+        for module in extra:
+            self._add(module, module, None)
+
+    def _add(self, name: str, module: str, distribution: Distribution | None) -> None:
+        label = distribution.metadata["Name"] if distribution else "--plugin"
+        version = distribution.version if distribution else ""
+        plugin = Plugin(name, module, label, version)
+        self.plugins.append(plugin)
+        try:
+            code = importlib.import_module(module)
+            self._register(plugin, code)
+        except (Exception, SystemExit) as error:  # a plugin may raise anything while importing
+            plugin.specs = {}
+            plugin.error = _reason(error)
+            plugin.trace = traceback.format_exc()
+            if self.manager.has_plugin(name):
+                self.manager.unregister(name=name)
+
+    def _register(self, plugin: Plugin, code: Any) -> None:
+        self._check_hook_names(code)
+        if self.manager.register(code, name=plugin.name) is None:
+            raise SpecError(f"the plugin name '{plugin.name}' is blocked")
+        self.manager.check_pending()
+        if not self.manager.get_hookcallers(code):
+            raise SpecError(
+                f"module {plugin.module} implements no gengauge hook; decorate a function such as "
+                "gengauge_models with @gengauge.hookimpl"
+            )
+        for kind, type_ in _KINDS.items():
+            hook = getattr(code, f"gengauge_{kind}", None)
+            if hook is not None and getattr(hook, "gengauge_impl", None) is not None:
+                plugin.specs[kind] = [self._checked(s, type_, kind, plugin) for s in hook()]
+
+    def _check_hook_names(self, code: Any) -> None:
+        known = [n for n in vars(hooks) if n.startswith("gengauge_")]
+        for name, value in vars(code).items():
+            if getattr(value, "gengauge_impl", None) is not None and name not in known:
+                raise SpecError(str(unknown("hook", name, known)))
+
+    def _checked(self, spec: Any, type_: type[Spec], kind: str, plugin: Plugin) -> Spec:
+        if not isinstance(spec, type_):
+            raise SpecError(
+                f"gengauge_{kind} must return {type_.__name__}s, not {type(spec).__name__}"
+            )
+        for other in self.plugins:
+            if other is not plugin and any(s.id == spec.id for s in other.specs.get(kind, ())):
+                raise SpecError(
+                    f"{kind[:-1]} '{spec.id}' is already registered by "
+                    f"{other.name} ({other.distribution})"
+                )
+        return spec
+
+    @property
+    def broken(self) -> list[Plugin]:
+        """Plugins that could not be used."""
+        return [p for p in self.plugins if p.error]
+
+    def warn_broken(self) -> None:
+        """Write one line on stderr for each broken plugin."""
+        for plugin in self.broken:
+            print(
+                f"warning: plugin '{plugin.name}' ({plugin.distribution}) is broken and was left "
+                f"out: {plugin.error} (see: gengauge list plugins)",
+                file=sys.stderr,
+            )
+
+    def _all(self, kind: str, type_: type[S]) -> dict[str, S]:
+        specs = (s for p in self.plugins for s in p.specs.get(kind, ()))
+        return {s.id: s for s in specs if isinstance(s, type_)}
+
+    @cached_property
+    def models(self) -> dict[str, ModelSpec]:
+        """Models by id."""
+        return self._all("models", ModelSpec)
+
+    @cached_property
+    def datasets(self) -> dict[str, DatasetSpec]:
+        """Datasets by id."""
+        return self._all("datasets", DatasetSpec)
+
+    @cached_property
+    def embedders(self) -> dict[str, EmbedderSpec]:
+        """Embedders by id."""
+        return self._all("embedders", EmbedderSpec)
+
+    @cached_property
+    def metrics(self) -> dict[str, MetricSpec]:
+        """Metrics by id."""
+        return self._all("metrics", MetricSpec)
+
+    @cached_property
+    def benchmarks(self) -> dict[str, BenchmarkSpec]:
+        """Benchmarks by id."""
+        return self._all("benchmarks", BenchmarkSpec)
+
+    @cached_property
+    def reports(self) -> dict[str, ReportSpec]:
+        """Report formats by id."""
+        return self._all("reports", ReportSpec)
+
+    @cached_property
+    def suites(self) -> dict[str, list[MetricSpec]]:
+        """Metrics by suite."""
+        suites: dict[str, list[MetricSpec]] = {}
+        for metric in self.metrics.values():
+            suites.setdefault(metric.suite, []).append(metric)
+        return suites
+
+    def provider(self, kind: str, id_: str) -> Plugin:
+        """Return the plugin that registered ``id_``."""
+        return next(p for p in self.plugins if any(s.id == id_ for s in p.specs.get(kind, ())))
+
+    def find(self, kind: str, id_: str) -> Spec:
+        """Return the spec ``id_`` of ``kind`` (``models``, ...), or raise with the nearest name."""
+        known: dict[str, Spec] = getattr(self, kind)
+        if id_ not in known:
+            raise unknown(kind[:-1], id_, known)
+        return known[id_]
+
+
+def load_target(target: str) -> Any:
+    """Import ``package.module:Name`` and return the object."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else 'no message'}"
+
+
+def _entry_points() -> list[tuple[str, str, Distribution]]:
+    """Return name, module and distribution of our entry points; the first on the path wins."""
+    found: dict[str, tuple[str, str, Distribution]] = {}
+    seen: set[str] = set()
+    for distribution in distributions():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            text = distribution.read_text("entry_points.txt")
+        if not text or f"[{hooks.PROJECT}]" not in text.replace(" ", ""):
+            continue
+        name = str(distribution.metadata["Name"]).lower()
+        if name in seen:
+            continue
+        seen.add(name)
+        for point in distribution.entry_points:
+            if point.group == hooks.PROJECT:
+                key = point.name if point.name not in found else f"{name}:{point.name}"
+                found[key] = (key, point.value, distribution)
+    ours_first: Callable[[tuple[str, str, Distribution]], tuple[bool, str]]
+    ours_first = lambda item: (item[2].metadata["Name"] != hooks.PROJECT, item[0])  # noqa: E731
+    return sorted(found.values(), key=ours_first)

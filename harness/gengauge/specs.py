@@ -1,0 +1,225 @@
+"""Torch-free descriptions of what plugins offer: all that `list` and `--help` ever read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gengauge.errors import SpecError, UsageError, unknown
+
+Value = bool | int | float | str
+MODALITIES = ("image", "points", "text", "table")
+DIRECTIONS = ("higher", "lower")
+KINDS = ("exact", "lower_bound", "upper_bound", "estimate")
+_ID = re.compile(r"[a-z0-9][a-z0-9_./+-]*")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
+
+
+def _check(condition: bool, message: str) -> None:
+    if not condition:
+        raise SpecError(message)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One typed setting of a model or a metric; its type is the type of its default.
+
+    >>> Parameter("latent", 16, minimum=1).parse("32")
+    32
+    """
+
+    name: str
+    default: Value
+    doc: str = ""
+    choices: tuple[Value, ...] = ()
+    minimum: float | None = None
+
+    def parse(self, text: Value) -> Value:
+        """Return ``text`` as this parameter's type, or raise ``UsageError`` with what is allowed."""
+        kind = type(self.default)
+        try:
+            value = self._convert(text, kind)
+        except ValueError:
+            raise UsageError(
+                f"parameter '{self.name}' takes {_a(kind.__name__)}, not '{text}'"
+            ) from None
+        if self.choices and value not in self.choices:
+            raise unknown(f"value of '{self.name}'", str(value), map(str, self.choices))
+        if self.minimum is not None and float(value) < self.minimum:
+            raise UsageError(f"parameter '{self.name}' must be at least {self.minimum:g}, not {value}")
+        return value
+
+    def _convert(self, text: Value, kind: type[Value]) -> Value:
+        if kind is bool:
+            word = str(text).lower()
+            if word not in _TRUE + _FALSE:
+                raise ValueError(word)
+            return word in _TRUE
+        if kind is int:
+            number = float(text)
+            if number != int(number):
+                raise ValueError(text)
+            return int(number)
+        return kind(text)
+
+
+def _a(noun: str) -> str:
+    return ("an " if noun[0] in "aeiou" else "a ") + {"str": "text", "int": "int"}.get(noun, noun)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What every registered thing has: an id, one line on what it is, and where its code lies."""
+
+    id: str
+    summary: str
+    target: str
+    reference: str = ""  # paper or source, title and address
+
+    def __post_init__(self) -> None:
+        kind = type(self).__name__
+        _check(isinstance(self.id, str) and bool(_ID.fullmatch(self.id)),
+               f"{kind}: id {self.id!r} must match {_ID.pattern}")
+        _check(isinstance(self.target, str) and bool(_TARGET.fullmatch(self.target)),
+               f"{kind} '{self.id}': target {self.target!r} must look like 'package.module:Name'")
+        _check(bool(self.summary), f"{kind} '{self.id}': summary is empty")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(Spec):
+    """A model family member: which data it fits and which parameters it takes.
+
+    ``budget`` is used when neither the benchmark nor the user names one; ``needs_truth`` asks
+    for a dataset whose density is known.
+    """
+
+    family: str
+    modalities: tuple[str, ...]
+    parameters: tuple[Parameter, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    levelled: bool | None = None  # True: levelled data only; False: continuous only; None: both
+    needs_truth: bool = False
+    control: bool = False
+    budget: str = ""
+    extras: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_modalities(self.id, self.modalities)
+        _check(bool(self.family), f"ModelSpec '{self.id}': family is empty")
+        names = [p.name for p in self.parameters]
+        _check(len(names) == len(set(names)), f"ModelSpec '{self.id}': a parameter is named twice")
+        _check("name" not in names, f"ModelSpec '{self.id}': 'name' is reserved for naming variants")
+
+    def resolve(self, given: Mapping[str, Value]) -> dict[str, Value]:
+        """Return all parameters, the given ones parsed; raise ``UsageError`` for unknown ones."""
+        return resolve(f"parameter of {self.id}", self.parameters, given)
+
+    def fits(self, dataset: DatasetSpec) -> str:
+        """Return why this model cannot be trained on ``dataset``, or an empty string."""
+        if dataset.modality not in self.modalities:
+            return f"takes {' or '.join(self.modalities)}, not {dataset.modality}"
+        if self.levelled is not None and self.levelled != (dataset.levels is not None):
+            return "takes " + ("levelled" if self.levelled else "continuous") + " data only"
+        if self.needs_truth and not dataset.has_truth:
+            return "needs a dataset whose density is known"
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec(Spec):
+    """A dataset: its modality, levels (None when continuous) and the embedders that judge it."""
+
+    modality: str
+    levels: int | None = None
+    has_truth: bool = False
+    labelled: bool = False
+    revision: str = "1"
+    embedders: tuple[str, ...] = ()
+    arguments: Mapping[str, Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_modalities(self.id, (self.modality,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedderSpec(Spec):
+    """A fixed feature map that distances between samples are measured in."""
+
+    modalities: tuple[str, ...]
+    preprocessing: str = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_modalities(self.id, self.modalities)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec(Spec):
+    """A metric of a suite; its target is a function ``measure(evidence, **parameters) -> Score``.
+
+    ``version`` rises whenever the number could change; stored scores of an older version are
+    then measured again, from the stored samples and without training.
+    """
+
+    suite: str
+    unit: str
+    direction: str
+    label: str
+    modalities: tuple[str, ...] = MODALITIES
+    parameters: tuple[Parameter, ...] = ()
+    embedded: bool = False  # measured once for each embedder
+    levelled: bool | None = None
+    needs_truth: bool = False
+    hardware_bound: bool = False  # comparable on the same hardware only
+    headline: bool = False  # a column of the short tables
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_modalities(self.id, self.modalities)
+        _check(self.direction in DIRECTIONS,
+               f"MetricSpec '{self.id}': direction {self.direction!r} must be one of {DIRECTIONS}")
+        _check(bool(self.suite and self.unit), f"MetricSpec '{self.id}': suite or unit is empty")
+
+    def fits(self, dataset: DatasetSpec) -> bool:
+        """Return whether this metric is defined on ``dataset``."""
+        return (
+            dataset.modality in self.modalities
+            and (self.levelled is None or self.levelled == (dataset.levels is not None))
+            and (dataset.has_truth or not self.needs_truth)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSpec(Spec):
+    """An output format; its target is ``render(stores, options) -> bytes``."""
+
+    suffix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkSpec(Spec):
+    """A shipped benchmark; its target is ``package.module:NAME``, the path of a TOML file."""
+
+
+def _check_modalities(id_: str, modalities: tuple[str, ...]) -> None:
+    _check(isinstance(modalities, tuple) and bool(modalities), f"'{id_}': modalities must be a tuple")
+    for modality in modalities:
+        _check(modality in MODALITIES, f"'{id_}': modality {modality!r} must be one of {MODALITIES}")
+
+
+def resolve(
+    kind: str, parameters: tuple[Parameter, ...], given: Mapping[str, Any]
+) -> dict[str, Value]:
+    """Return every parameter's value, the given ones parsed; unknown names raise ``UsageError``."""
+    known = {p.name: p for p in parameters}
+    for name in given:
+        if name not in known:
+            raise unknown(kind, name, known)
+    return {n: p.parse(given[n]) if n in given else p.default for n, p in known.items()}

@@ -1,0 +1,186 @@
+"""Append-only records of a run and the artifacts beside them.
+
+One JSON line a finished trial, written whole and synced. A trial measured again is appended
+again; on reading, later lines win and scores are merged, so nothing is ever rewritten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gengauge.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+Record = dict[str, Any]
+COLUMNS = (
+    "model", "family", "dataset", "suite", "metric", "embedder", "seed", "status", "kind", "unit",
+    "direction", "value", "low", "high", "standard_error", "n_samples", "n_reference",
+    "comparability_key", "reason", "trial",
+)  # fmt: skip
+
+
+class RunStore:
+    """The folder of one run.
+
+    ``warnings`` lists what could not be read; a damaged line never hides the others.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self.warnings: list[str] = []
+
+    @classmethod
+    def open(cls, folder: Path | str) -> RunStore:
+        """Return the store of an existing run, or raise ``UsageError``."""
+        store = cls(folder)
+        if not store._files():
+            raise UsageError(
+                f"'{folder}' is not a run: no records.jsonl in it; "
+                "give the folder that `gengauge run` wrote, such as runs/quick"
+            )
+        return store
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("records*.jsonl")) if self.folder.is_dir() else []
+
+    def records(self) -> list[Record]:
+        """Return one record a trial, in the order first finished, later lines merged over it."""
+        merged: dict[str, Record] = {}
+        self.warnings = []
+        for path in self._files():
+            for record in self._read(path):
+                key = record["trial"]
+                merged[key] = merge(merged[key], record) if key in merged else record
+        return list(merged.values())
+
+    def _read(self, path: Path) -> list[Record]:
+        records: list[Record] = []
+        lines = path.read_bytes().split(b"\n")
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+                record["trial"], record["scores"], record["status"]
+            except (ValueError, KeyError, TypeError):
+                cut = number == len(lines)
+                what = "cut off (an interrupted write)" if cut else "damaged"
+                self.warnings.append(f"{path}: line {number} is {what} and was left out")
+            else:
+                records.append(record)
+        return records
+
+    def append(self, record: Record) -> None:
+        """Add one record as one synced write; earlier lines are never touched."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "records.jsonl"
+        line = json.dumps(record, allow_nan=False, sort_keys=True).encode() + b"\n"
+        if path.exists() and path.stat().st_size and not _ends_with_newline(path):
+            line = b"\n" + line  # the last write was cut off: start a line of our own
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, line)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def trial_folder(self, key: str) -> Path:
+        """Return the folder of a trial's artifacts."""
+        return self.folder / "trials" / key
+
+    def dataset_folder(self, id_: str) -> Path:
+        """Return the folder of the pictures of a dataset."""
+        return self.folder / "datasets" / id_.replace("/", "--")
+
+    def curve(self, key: str) -> list[dict[str, float]]:
+        """Return a trial's learning curve, one dict a point; empty where there is none."""
+        path = self.trial_folder(key) / "curve.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def add_environment(self, id_: str, content: dict[str, Any]) -> None:
+        """Write an environment under its content hash, once."""
+        write_json(self.folder / "environments" / f"{id_}.json", content)
+
+    def environments(self) -> dict[str, dict[str, Any]]:
+        """Return every environment trials of this run refer to, by id."""
+        paths = sorted((self.folder / "environments").glob("*.json"))
+        return {p.stem: json.loads(p.read_text()) for p in paths}
+
+    def add_metrics(self, metrics: dict[str, dict[str, Any]]) -> None:
+        """Keep what each metric means beside its numbers: a report may outlive the plugin."""
+        write_json(self.folder / "metrics.json", {**self.metrics(), **metrics})
+
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """Return label, summary, reference, unit, direction, headline and order of each metric."""
+        path = self.folder / "metrics.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def frame(self) -> pd.DataFrame:
+        """Return the tidy table: one row for each trial and metric, columns ``COLUMNS``."""
+        import pandas as pd
+
+        rows = [row for record in self.records() for row in tidy_rows(record)]
+        return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as handle:
+        handle.seek(-1, os.SEEK_END)
+        return handle.read(1) == b"\n"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON through a temporary file, so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    temporary.replace(path)
+
+
+def score_id(score: dict[str, Any]) -> tuple[str, ...]:
+    """Return what tells one score of a trial from another."""
+    embedder = (score.get("embedder") or {}).get("id", "")
+    return (score["suite"], score["metric"], embedder, score["split"])
+
+
+def merge(old: Record, new: Record) -> Record:
+    """Return ``new`` with the scores of ``old`` that it did not measure again.
+
+    A run that failed is replaced whole; a failed attempt never hides an earlier success.
+    """
+    if new["status"] != "ok":
+        return new if old["status"] != "ok" else old
+    if old["status"] != "ok":
+        return new
+    scores = {score_id(s): s for s in [*old["scores"], *new["scores"]]}
+    return {**new, "scores": list(scores.values()), "started_at": old["started_at"]}
+
+
+def tidy_rows(record: Record) -> list[dict[str, Any]]:
+    """Return the flat rows of one record; a trial without scores gives one row with its reason."""
+    base = {
+        "model": record["model"]["id"],
+        "family": record["model"]["family"],
+        "dataset": record["dataset"]["id"],
+        "seed": record["seeds"]["seed"],
+        "status": record["status"],
+        "trial": record["trial"],
+    }
+    if not record["scores"]:
+        error = record.get("error") or {}
+        return [{**base, "reason": f"{error.get('type')}: {error.get('message')}"}]
+    return [
+        {
+            **base,
+            **{k: v for k, v in score.items() if k in COLUMNS},
+            "embedder": (score.get("embedder") or {}).get("id"),
+            "reason": score.get("unscored_reason"),
+        }
+        for score in record["scores"]
+    ]

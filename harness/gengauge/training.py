@@ -1,0 +1,180 @@
+"""The one seeded, budgeted training loop that neural plugins use."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from gengauge import seeds
+from gengauge.budget import Budget
+from gengauge.errors import DivergedError
+
+Loss = Callable[..., Tensor]
+_CHECK_EVERY = 50  # steps between looks at the clock and at the loss: each look waits for a GPU
+
+
+@dataclass
+class FitRun:
+    """What a model's ``fit`` is given besides the data: seed, budget, device, and a place to log.
+
+    ``steps``, ``examples`` and ``seconds`` are what was spent; a plugin with a loop of its own
+    updates them through ``spend``.
+    """
+
+    seed: int
+    budget: Budget
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    on_progress: Callable[[float], None] = lambda fraction: None
+    steps: int = 0
+    examples: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+    paused: float = 0.0  # seconds of validation, which are not training
+    started: float = field(default_factory=time.perf_counter)
+
+    def generator(self, name: str, device: str | torch.device = "cpu") -> torch.Generator:
+        """Return a fresh random stream of this run, by name."""
+        return seeds.generator(self.seed, name, device=device)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, validation not counted."""
+        return time.perf_counter() - self.started - self.paused
+
+    def spend(self, steps: int, examples: int) -> bool:
+        """Count work done; return whether the budget allows more."""
+        self.steps += steps
+        self.examples += examples
+        return self.fraction < 1
+
+    @property
+    def fraction(self) -> float:
+        """Share of the budget spent, from 0 to 1."""
+        spent = {"steps": self.steps, "examples": self.examples, "seconds": self.seconds}
+        return min(1.0, spent[self.budget.unit] / self.budget.amount)
+
+    def log(self, **values: float) -> None:
+        """Add a point to the learning curve."""
+        base = {"step": self.steps, "examples": self.examples, "seconds": self.seconds}
+        self.curve.append({**base, **{k: float(v) for k, v in values.items()}})
+
+
+def batches(
+    tensors: tuple[Tensor, ...], size: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, ...]]:
+    """Yield shuffled batches for ever; the last, smaller batch of an epoch is dropped."""
+    n = len(tensors[0])
+    size = min(size, n)
+    while True:
+        order = torch.randperm(n, generator=generator).to(tensors[0].device)
+        for start in range(0, n - size + 1, size):
+            index = order[start : start + size]
+            yield tuple(t[index] for t in tensors)
+
+
+def train(
+    run: FitRun,
+    module: nn.Module,
+    loss: Loss,
+    tensors: tuple[Tensor, ...],
+    *,
+    validation: tuple[Tensor, ...] | None = None,
+    batch_size: int = 128,
+    lr: float = 1e-3,
+    weight_decay: float = 0.0,
+    clip: float = 10.0,
+    keep_best: bool = True,
+) -> None:
+    """Minimise ``loss(*batch, generator=...)`` over ``module`` with Adam and a cosine schedule.
+
+    The learning curve is read on a log-spaced schedule; with ``keep_best`` the weights of its
+    best validation point are kept. Raises ``DivergedError`` when the loss is not finite.
+    """
+    tensors = tuple(t.to(run.device) for t in tensors)
+    module.to(run.device).train()
+    optimiser = torch.optim.AdamW(module.parameters(), lr=lr, weight_decay=weight_decay)
+    size = min(batch_size, len(tensors[0]))
+    total = run.budget.steps(size)
+    noise = run.generator("noise", run.device)
+    curve = _Curve(run, module, loss, validation, total, keep_best)
+    stream = batches(tensors, size, run.generator("batches"))
+    for step, batch in enumerate(stream, start=1):
+        _set_rate(optimiser, lr, step / total if math.isfinite(total) else run.fraction)
+        value = loss(*batch, generator=noise)
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(module.parameters(), clip)
+        optimiser.step()
+        run.steps, run.examples = run.steps + 1, run.examples + size
+        due = curve.due(step)
+        if due or step % _CHECK_EVERY == 0 or step >= total:
+            _check_finite(value, step)
+            run.on_progress(run.fraction)
+            if due or step >= total:
+                curve.add(value)
+            if step >= total or run.seconds >= run.budget.seconds:
+                break
+    curve.finish()
+    module.eval()
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, lr: float, fraction: float) -> None:
+    warm = min(1.0, fraction / 0.02 + 0.05)
+    for group in optimiser.param_groups:
+        group["lr"] = lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, fraction))))
+
+
+def _check_finite(value: Tensor, step: int) -> None:
+    if not bool(torch.isfinite(value.detach())):
+        raise DivergedError(f"the training loss was {float(value.detach())} at step {step}")
+
+
+class _Curve:
+    """Reads training and validation loss at log-spaced steps and remembers the best weights."""
+
+    def __init__(
+        self,
+        run: FitRun,
+        module: nn.Module,
+        loss: Loss,
+        validation: tuple[Tensor, ...] | None,
+        total: float,
+        keep_best: bool,
+    ) -> None:
+        self.run, self.module, self.loss = run, module, loss
+        self.validation = validation and tuple(t[:1000].to(run.device) for t in validation)
+        self.keep_best = keep_best and validation is not None
+        self.best, self.state = math.inf, None  # type: tuple[float, dict[str, Tensor] | None]
+        last = total if math.isfinite(total) else 1e7
+        self.schedule = {int(last * 2.0 ** (-k / 2)) for k in range(48)} - {0}
+
+    def due(self, step: int) -> bool:
+        return step in self.schedule and step >= 8
+
+    def add(self, value: Tensor) -> None:
+        started = time.perf_counter()
+        point = {"train_loss": float(value.detach())}
+        if self.validation is not None:
+            held_out = self._validate(self.validation)
+            point["validation_loss"] = held_out
+            if self.keep_best and held_out < self.best:
+                self.best = held_out
+                self.state = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
+        self.run.paused += time.perf_counter() - started
+        self.run.log(**point)
+
+    def _validate(self, validation: tuple[Tensor, ...]) -> float:
+        noise = self.run.generator("validation", self.run.device)  # the same noise at every point
+        self.module.eval()
+        with torch.no_grad():
+            value = float(self.loss(*validation, generator=noise))
+        self.module.train()
+        return value
+
+    def finish(self) -> None:
+        if self.state is not None:
+            self.module.load_state_dict(self.state)

@@ -1,0 +1,1 @@
+"""Networks and file formats that families share."""

@@ -1,0 +1,1 @@
+"""Metric suites, embedders, datasets and benchmark files that ship with gengauge."""
