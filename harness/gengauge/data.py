@@ -39,6 +39,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.x)
 
+    def first(self, n: int) -> Split:
+        """Return the first ``n`` examples."""
+        return Split(self.x[:n], None if self.labels is None else self.labels[:n])
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -79,11 +83,18 @@ class Dataset:
                     digest.update(part.contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
 
+    def limited(self, n: int) -> Dataset:
+        """Return this dataset with at most ``n`` examples in each split: another dataset."""
+        return replace(
+            self,
+            train=self.train.first(n),
+            validation=self.validation.first(n),
+            test=self.test.first(n),
+        )
+
     def for_training(self) -> Dataset:
         """Return this dataset with an empty test split and no truth: all a ``fit`` may see."""
-        x, labels = self.test.x[:0], self.test.labels
-        empty = Split(x, None if labels is None else labels[:0])
-        return replace(self, test=empty, truth=None)
+        return replace(self, test=self.test.first(0), truth=None)
 
 
 def dequantise(x: Tensor, levels: int, generator: torch.Generator) -> Tensor:

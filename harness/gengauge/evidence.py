@@ -73,5 +73,5 @@ class Evidence:
 
 def _embed(embedder: Embedder, x: Tensor, block: int = 500) -> Tensor:
     with torch.no_grad():
-        parts = [embedder.features(part).to("cpu", torch.float64) for part in x.split(block)]
+        parts = [embedder.features(part).to("cpu", torch.float64) for part in torch.split(x, block)]
     return torch.cat(parts)

@@ -38,7 +38,7 @@ class Parameter:
     minimum: float | None = None
 
     def parse(self, text: Value) -> Value:
-        """Return ``text`` as this parameter's type, or raise ``UsageError`` with what is allowed."""
+        """Return ``text`` as this parameter's type, or raise ``UsageError``."""
         kind = type(self.default)
         try:
             value = self._convert(text, kind)
@@ -49,7 +49,9 @@ class Parameter:
         if self.choices and value not in self.choices:
             raise unknown(f"value of '{self.name}'", str(value), map(str, self.choices))
         if self.minimum is not None and float(value) < self.minimum:
-            raise UsageError(f"parameter '{self.name}' must be at least {self.minimum:g}, not {value}")
+            raise UsageError(
+                f"parameter '{self.name}' must be at least {self.minimum:g}, not {value}"
+            )
         return value
 
     def _convert(self, text: Value, kind: type[Value]) -> Value:
@@ -81,10 +83,14 @@ class Spec:
 
     def __post_init__(self) -> None:
         kind = type(self).__name__
-        _check(isinstance(self.id, str) and bool(_ID.fullmatch(self.id)),
-               f"{kind}: id {self.id!r} must match {_ID.pattern}")
-        _check(isinstance(self.target, str) and bool(_TARGET.fullmatch(self.target)),
-               f"{kind} '{self.id}': target {self.target!r} must look like 'package.module:Name'")
+        _check(
+            isinstance(self.id, str) and bool(_ID.fullmatch(self.id)),
+            f"{kind}: id {self.id!r} must match {_ID.pattern}",
+        )
+        _check(
+            isinstance(self.target, str) and bool(_TARGET.fullmatch(self.target)),
+            f"{kind} '{self.id}': target {self.target!r} must look like 'package.module:Name'",
+        )
         _check(bool(self.summary), f"{kind} '{self.id}': summary is empty")
 
 
@@ -113,7 +119,9 @@ class ModelSpec(Spec):
         _check(bool(self.family), f"ModelSpec '{self.id}': family is empty")
         names = [p.name for p in self.parameters]
         _check(len(names) == len(set(names)), f"ModelSpec '{self.id}': a parameter is named twice")
-        _check("name" not in names, f"ModelSpec '{self.id}': 'name' is reserved for naming variants")
+        _check(
+            "name" not in names, f"ModelSpec '{self.id}': 'name' is reserved for naming variants"
+        )
 
     def resolve(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """Return all parameters, the given ones parsed; raise ``UsageError`` for unknown ones."""
@@ -176,6 +184,7 @@ class MetricSpec(Spec):
     embedded: bool = False  # measured once for each embedder
     levelled: bool | None = None
     needs_truth: bool = False
+    uses_samples: bool = True  # False: the number of samples does not enter its protocol
     hardware_bound: bool = False  # comparable on the same hardware only
     headline: bool = False  # a column of the short tables
     version: int = 1
@@ -183,9 +192,15 @@ class MetricSpec(Spec):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_modalities(self.id, self.modalities)
-        _check(self.direction in DIRECTIONS,
-               f"MetricSpec '{self.id}': direction {self.direction!r} must be one of {DIRECTIONS}")
+        _check(
+            self.direction in DIRECTIONS,
+            f"MetricSpec '{self.id}': direction {self.direction!r} must be one of {DIRECTIONS}",
+        )
         _check(bool(self.suite and self.unit), f"MetricSpec '{self.id}': suite or unit is empty")
+
+    def resolve(self, given: Mapping[str, Value]) -> dict[str, Value]:
+        """Return all parameters, the given ones parsed; raise ``UsageError`` for unknown ones."""
+        return resolve(f"parameter of {self.id}", self.parameters, given)
 
     def fits(self, dataset: DatasetSpec) -> bool:
         """Return whether this metric is defined on ``dataset``."""
@@ -209,9 +224,13 @@ class BenchmarkSpec(Spec):
 
 
 def _check_modalities(id_: str, modalities: tuple[str, ...]) -> None:
-    _check(isinstance(modalities, tuple) and bool(modalities), f"'{id_}': modalities must be a tuple")
+    _check(
+        isinstance(modalities, tuple) and bool(modalities), f"'{id_}': modalities must be a tuple"
+    )
     for modality in modalities:
-        _check(modality in MODALITIES, f"'{id_}': modality {modality!r} must be one of {MODALITIES}")
+        _check(
+            modality in MODALITIES, f"'{id_}': modality {modality!r} must be one of {MODALITIES}"
+        )
 
 
 def resolve(

@@ -1,0 +1,99 @@
+"""How listings are written: a table for people, JSON or CSV for programs, always on stdout."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def format_option(command: F) -> F:
+    """Add ``--format table|json|csv``."""
+    return click.option(
+        "--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table",
+        help="How to write the listing.",
+    )(command)  # fmt: skip
+
+
+def plugin_option(command: F) -> F:
+    """Add ``--plugin MODULE``, repeatable."""
+    return click.option(
+        "--plugin", "plugins", multiple=True, metavar="MODULE",
+        help="Also load this plugin module; repeatable.",
+    )(command)  # fmt: skip
+
+
+def open_registry(plugins: Sequence[str]) -> Any:
+    """Return the registry with ``--plugin`` modules, warning of broken plugins on stderr."""
+    from gengauge.errors import UsageError
+    from gengauge.registry import Registry
+
+    if plugins and "" not in sys.path:
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109  (as `python -m` does)
+    registry = Registry(plugins)
+    for broken in (p for p in registry.broken if p.name in plugins):
+        raise UsageError(f"plugin '{broken.module}' cannot be used: {broken.error}")
+    registry.warn_broken()
+    return registry
+
+
+def write_rows(rows: Sequence[dict[str, Any]], format_: str) -> None:
+    """Write ``rows``, all with the same keys, to stdout."""
+    if format_ == "json":
+        click.echo(json.dumps(list(rows), indent=2, allow_nan=False))
+    elif format_ == "csv":
+        click.echo(_csv(rows), nl=False)
+    else:
+        _table(rows)
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: cell(v) for k, v in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def cell(value: Any) -> str:
+    """Return a value as a reader wants it: lists joined, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def console(stderr: bool = False) -> Any:
+    """Return a rich console that never cuts a column when its output is not a terminal."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr, highlight=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = 200
+    return made
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i, name in enumerate(rows[0]):
+        table.add_column(name, overflow="fold", no_wrap=i == 0)
+    for row in rows:
+        table.add_row(*(Text(cell(v)) for v in row.values()))
+    console().print(table)

@@ -1,0 +1,52 @@
+"""``gengauge report``: finished runs, rendered."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from gengauge.cli.output import open_registry, plugin_option
+
+
+@click.command("report")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--format", "format_", default="terminal", show_default=True, help="Output format.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path),
+    help="File to write; '-' or nothing: stdout (html: report.html in the first run).",
+)  # fmt: skip
+@plugin_option
+def command(
+    runs: tuple[str, ...], format_: str, output: Path | None, plugins: tuple[str, ...]
+) -> None:
+    """Render one or several finished runs."""
+    from gengauge.rendering import render
+    from gengauge.store import RunStore
+
+    registry = open_registry(plugins)
+    registry.find("reports", format_)
+    stores = [RunStore.open(run) for run in runs]
+    content = render(registry, format_, stores)
+    for store in stores:
+        for warning in store.warnings:
+            click.echo(f"warning: {warning}", err=True)
+    if output is None and format_ == "html":
+        output = stores[0].folder / "report.html"
+    if output is None or str(output) == "-":
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        _write(output, content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    from gengauge.errors import UsageError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"cannot write '{path}': {error.strerror}") from None
+    click.echo(f"wrote {path}", err=True)

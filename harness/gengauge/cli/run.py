@@ -1,0 +1,247 @@
+"""``gengauge run``: the main job."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gengauge.cli.output import open_registry, plugin_option
+from gengauge.errors import UsageError
+
+if TYPE_CHECKING:
+    from gengauge.benchmark import Benchmark
+    from gengauge.plan import Job
+    from gengauge.runner import Run, Task
+
+FAILED = ("failed", "timeout", "out_of_memory", "diverged")
+
+
+@click.command("run")
+@click.argument("benchmark", default="quick")
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    metavar="'ID[k=v,w]'",
+    help="Model with parameters; a comma makes a grid. Repeatable. Default: all that fit.",
+)
+@click.option("-d", "--dataset", "datasets", multiple=True, help="Dataset; repeatable.")
+@click.option("-s", "--suite", "suites", multiple=True, help="Metric suite; repeatable.")
+@click.option(
+    "--embedder",
+    "embedders",
+    multiple=True,
+    help="Feature map that distances are measured in; repeatable. Default: the dataset's.",
+)
+@click.option("--seeds", metavar="0-2", help="Seeds, such as 0-2 or 0,3.")
+@click.option("--budget", metavar="2000steps", help="Training budget in steps, examples or time.")
+@click.option("--samples", type=click.IntRange(min=2), help="Samples to draw from each model.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda[:i].")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Setting of a suite or metric, such as likelihood.k=128. Repeatable.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=4),
+    metavar="N",
+    help="Use at most N examples of each split (to try things; another dataset).",
+)
+@click.option("--fresh", is_flag=True, help="Run everything again, whatever the store has.")
+@click.option("--retry-failed", is_flag=True, help="Run trials again that failed before.")
+@click.option(
+    "--fail-on-error",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Exit with 3 when more than this share of the trials failed.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the run.  [default: runs/BENCHMARK]",
+)
+@plugin_option
+def command(benchmark: str, **options: Any) -> int:  # fmt: skip
+    """Train every model that fits BENCHMARK, score it and write the comparative report.
+
+    BENCHMARK is a name (default: quick) or a TOML file. What the run's folder already has is
+    not done again: adding a suite or more samples trains nothing.
+    """
+    from gengauge.plan import plan
+
+    registry = open_registry(options["plugins"])
+    resolved = resolve_benchmark(benchmark, registry, options)
+    jobs = plan(resolved, registry)
+    _note_unfit(resolved, registry, options)
+    run = _open_run(benchmark, resolved, registry, options)
+    tasks = run.tasks(jobs)
+    for warning in run.store.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if options["dry_run"]:
+        _print_plan(tasks)
+        return 0
+    records = _execute(run, tasks)
+    _write_reports(run)
+    return _exit_code(tasks, records, options["fail_on_error"])
+
+
+def resolve_benchmark(name: str, registry: Any, options: dict[str, Any]) -> Benchmark:
+    """Return the named benchmark with the command line's choices put in."""
+    from dataclasses import replace
+
+    from gengauge.benchmark import read_benchmark, with_options
+
+    benchmark = read_benchmark(name, registry)
+    chosen = with_options(
+        benchmark,
+        models=options["models"],
+        datasets=tuple(dict.fromkeys(options["datasets"])),
+        suites=tuple(dict.fromkeys(options["suites"])),
+        embedders=tuple(dict.fromkeys(options["embedders"])),
+        seeds=parse_seeds(options["seeds"]) if options["seeds"] else None,
+        budget=options["budget"],
+        samples=options["samples"],
+        settings={**benchmark.settings, **dict(map(_setting, options["settings"]))},
+    )
+    # a budget given by hand is for every model, also those the file gives their own
+    return replace(chosen, budgets={}) if options["budget"] else chosen
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or "." not in key:
+        raise UsageError(f"--set '{text}' is not understood; write suite.parameter=value")
+    return key, value
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Read ``0-2`` or ``0,3``.
+
+    >>> parse_seeds("0-2,7")
+    (0, 1, 2, 7)
+    """
+    seeds: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.strip().partition("-")
+            seeds += range(int(first), int(last or first) + 1)
+    except ValueError:
+        raise UsageError(f"--seeds '{text}' is not understood; write 0-2 or 0,3") from None
+    if not seeds:
+        raise UsageError(f"--seeds '{text}' names no seed; write 0-2 or 0,3")
+    return tuple(dict.fromkeys(seeds))
+
+
+def _note_unfit(benchmark: Benchmark, registry: Any, options: dict[str, Any]) -> None:
+    """Say on stderr which models that were asked for by name do not fit which dataset."""
+    from gengauge.plan import parse_choices
+
+    for text in options["models"]:
+        spec = parse_choices(text, registry)[0].spec
+        for name in benchmark.datasets:
+            if reason := spec.fits(registry.datasets[name]):
+                click.echo(f"note: {spec.id} is left out on {name}: it {reason}", err=True)
+
+
+def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str, Any]) -> Run:
+    from gengauge.runner import Run, choose_device
+    from gengauge.store import RunStore
+
+    folder = options["output"] or Path("runs") / benchmark.name
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"'{folder}' is a file; give -o a folder")
+    return Run(
+        benchmark, registry, RunStore(folder), choose_device(options["device"]),
+        options["retry_failed"], options["fresh"], options["limit"],
+        command=lambda job: reproduction(name, job, options),
+    )  # fmt: skip
+
+
+def reproduction(benchmark: str, job: Job, options: dict[str, Any]) -> str:
+    """Return the command that runs this one trial again."""
+    spec = job.choice.spec
+    defaults = {p.name: p.default for p in spec.parameters}
+    changed = [f"{k}={v}" for k, v in job.choice.parameters.items() if v != defaults[k]]
+    shown = ",".join(changed)
+    if job.choice.label not in (spec.id, f"{spec.id}[{shown}]"):
+        changed.append(f"name={job.choice.label}")
+    model = f"{spec.id}[{','.join(changed)}]" if changed else spec.id
+    words = ["gengauge", "run", benchmark, "-m", model, "-d", job.dataset.id]
+    words += ["--seeds", str(job.seed)]
+    words += [] if spec.control else ["--budget", job.budget]
+    for flag in ("suites", "embedders", "settings", "plugins"):
+        words += [w for v in options[flag] for w in (f"--{flag.removesuffix('s')}", v)]
+    for flag in ("samples", "limit"):
+        words += [f"--{flag}", str(options[flag])] if options[flag] else []
+    words = ["--set" if w == "--setting" else w for w in words]
+    return shlex.join(words)
+
+
+def _print_plan(tasks: list[Task]) -> None:
+    from gengauge.cli.output import write_rows
+
+    write_rows(
+        [
+            {
+                "model": t.trial.label, "dataset": t.trial.dataset, "seed": t.trial.seed,
+                "budget": "none" if t.job.choice.spec.control else t.trial.budget,
+                "to do": t.todo or ("failed before" if t.failed_before else "done"),
+                "scores": len(t.missing), "trial": t.trial.key,
+            }
+            for t in tasks
+        ],
+        "table",
+    )  # fmt: skip
+
+
+def _execute(run: Run, tasks: list[Task]) -> list[dict[str, Any]]:
+    from gengauge.cli.progress import progress
+
+    done = sum(not t.todo for t in tasks)
+    if done:
+        click.echo(f"{done} of {len(tasks)} trials are done already", err=True)
+    try:
+        with progress() as listener:
+            return run.execute(tasks, listener)
+    except KeyboardInterrupt:
+        click.echo(
+            f"what was finished is kept in {run.store.folder}; "
+            "the same command goes on from there", err=True,
+        )  # fmt: skip
+        raise
+
+
+def _write_reports(run: Run) -> None:
+    from gengauge.rendering import render
+
+    if "terminal" in run.registry.reports:
+        click.echo(render(run.registry, "terminal", [run.store]).decode(), nl=False)
+    if "html" in run.registry.reports:
+        path = run.store.folder / "report.html"
+        path.write_bytes(render(run.registry, "html", [run.store]))
+        click.echo(f"report: {path}", err=True)
+
+
+def _exit_code(tasks: list[Task], records: list[dict[str, Any]], allowed: float) -> int:
+    failed = [r for r in records if r["status"] in FAILED]
+    before = sum(t.failed_before and not t.todo for t in tasks)
+    for record in failed:
+        error = record["error"]
+        click.echo(
+            f"{record['status']}: {record['model']['id']} on {record['dataset']['id']}: "
+            f"{error['type']}: {error['message']}", err=True,
+        )  # fmt: skip
+    if before:
+        click.echo(f"{before} trials failed before; --retry-failed runs them again", err=True)
+    return 3 if len(failed) + before > allowed * len(tasks) else 0

@@ -1,0 +1,114 @@
+"""``gengauge show``: one thing whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from gengauge.cli.output import cell, console, open_registry, plugin_option
+from gengauge.errors import unknown
+from gengauge.registry import Registry
+from gengauge.specs import DatasetSpec, MetricSpec, ModelSpec, Parameter
+
+KINDS = ("models", "datasets", "metrics", "embedders", "benchmarks", "reports")
+
+
+@click.command("show")
+@click.argument("id_", metavar="ID")
+@click.option(
+    "--format", "format_", type=click.Choice(["table", "json"]), default="table",
+    help="How to write it.",
+)  # fmt: skip
+@plugin_option
+def command(id_: str, format_: str, plugins: tuple[str, ...]) -> None:
+    """Show one model, dataset, metric, suite, embedder, benchmark, report or plugin whole.
+
+    `record-schema` and `row-schema` print the JSON Schema of a record and of a tidy row.
+    """
+    if id_ in ("record-schema", "row-schema"):
+        from gengauge import schema
+
+        click.echo(json.dumps(getattr(schema, id_.replace("-", "_").upper()), indent=2))
+        return
+    found = _find(id_, open_registry(plugins))
+    if format_ == "json":
+        click.echo(json.dumps(found if len(found) > 1 else found[0], indent=2))
+        return
+    for item in found:
+        _print(item)
+
+
+def _find(id_: str, registry: Registry) -> list[dict[str, Any]]:
+    """Return everything called ``id_``: a name may stand for a dataset and its embedder."""
+    found = [
+        _describe(kind, getattr(registry, kind)[id_], registry)
+        for kind in KINDS
+        if id_ in getattr(registry, kind)
+    ]
+    if id_ in registry.suites:
+        found.append({"id": id_, "is": "suite", "metrics": [m.id for m in registry.suites[id_]]})
+    for plugin in (p for p in registry.plugins if p.name == id_):
+        found.append(
+            {"id": id_, "is": "plugin", "module": plugin.module, "error": plugin.trace or None}
+        )
+    if not found:
+        names = {n for kind in KINDS for n in getattr(registry, kind)}
+        names |= {p.name for p in registry.plugins} | set(registry.suites)
+        raise unknown("id", id_, names)
+    return found
+
+
+def _describe(kind: str, spec: Any, registry: Registry) -> dict[str, Any]:
+    plugin = registry.provider(kind, spec.id)
+    shown: dict[str, Any] = {"id": spec.id, "is": kind[:-1]}
+    for name, value in vars(spec).items():
+        if name not in ("id", "parameters", "arguments"):
+            shown[name] = list(value) if isinstance(value, tuple) else value
+    shown["from"] = f"{plugin.distribution} {plugin.version}".strip()
+    if isinstance(spec, ModelSpec | MetricSpec):
+        shown["parameters"] = [_parameter(p) for p in spec.parameters]
+    shown.update(_fits(spec, registry))
+    return shown
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name, "type": type(parameter.default).__name__,
+        "default": parameter.default, "choices": list(parameter.choices), "doc": parameter.doc,
+    }  # fmt: skip
+
+
+def _fits(spec: Any, registry: Registry) -> Mapping[str, Any]:
+    if isinstance(spec, ModelSpec):
+        datasets = [d for d in registry.datasets.values() if not spec.fits(d)]
+        metrics = [m.id for m in registry.metrics.values() if any(m.fits(d) for d in datasets)]
+        return {"datasets": [d.id for d in datasets], "scored on": metrics}
+    if isinstance(spec, DatasetSpec):
+        models = [m.id for m in registry.models.values() if not m.fits(spec)]
+        return {
+            "models": models,
+            "metrics": [m.id for m in registry.metrics.values() if m.fits(spec)],
+        }
+    return {}
+
+
+def _print(item: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in item.items():
+        if name == "parameters":
+            for p in value:
+                choices = f" (one of {', '.join(map(str, p['choices']))})" if p["choices"] else ""
+                doc = f"{p['doc']}{choices}"
+                table.add_row(f"  {p['name']}", Text(f"{p['type']} = {p['default']}   {doc}"))
+        elif value not in (None, "", [], False):
+            table.add_row(name.replace("_", " "), Text(cell(value)))
+    console().print(table)
+    console().print()

@@ -1,0 +1,215 @@
+"""Runs one trial: fit once or load, sample once, measure what is missing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gengauge import artifacts, provenance, seeds
+from gengauge.budget import Budget
+from gengauge.data import Dataset, quantise
+from gengauge.errors import DivergedError, UnsupportedError
+from gengauge.evidence import Evidence
+from gengauge.metric import Embedder, Score, unscored
+from gengauge.model import CountsParameters, Model
+from gengauge.plan import Job, MetricChoice
+from gengauge.record import blank_record, first_line, score_json, status_of
+from gengauge.registry import load_target
+from gengauge.store import Record
+from gengauge.training import FitRun
+from gengauge.trial import Setting, Trial, n_samples, request_of
+
+
+def run_trial(
+    trial: Trial, job: Job, dataset: Dataset, metrics: list[MetricChoice], setting: Setting
+) -> Record:
+    """Return the trial's record; whatever a model raises becomes a status."""
+    record = blank_record(trial, job, dataset, setting)
+    folder = setting.store.trial_folder(trial.key)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with seeds.global_seed(trial.stage_seed("sample")):
+            _fill(record, trial, job, dataset, metrics, setting)
+        (folder / "error.txt").unlink(missing_ok=True)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may raise anything, SystemExit too
+        record["status"] = status_of(error)
+        record["error"] = {"type": type(error).__name__, "message": first_line(error)}
+        (folder / "error.txt").write_text(traceback.format_exc())
+    record["peak_memory"]["host"] = provenance.peak_host_memory()
+    record["artifacts"] = sorted(p.name for p in folder.iterdir())
+    return record
+
+
+def _fill(
+    record: Record,
+    trial: Trial,
+    job: Job,
+    dataset: Dataset,
+    metrics: list[MetricChoice],
+    setting: Setting,
+) -> None:
+    folder, timing = setting.store.trial_folder(trial.key), record["timing"]
+    if setting.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(setting.device)
+    clock = time.perf_counter()
+    model, training = _fit_or_load(trial, job, dataset, setting, folder)
+    clock = _lap(timing, "load", clock)
+    samples, clamped = _samples(model, trial, dataset, setting, folder)
+    clock = _lap(timing, "sample", clock)
+    evidence = Evidence(
+        dataset, model, samples, trial.seed, setting.device, training,
+        reload=lambda: _restore(job, dataset, setting.device, folder, trial), shared=setting.shared,
+    )  # fmt: skip
+    record["model"]["checkpoint_sha256"] = training.pop("sha256", None)
+    record["training"] = training
+    timing["train"] = training["seconds"]
+    record["model"]["n_parameters"] = (
+        int(model.n_parameters) if isinstance(model, CountsParameters) else None
+    )
+    record["scores"] = _measure(metrics, evidence, trial, dataset, setting, folder)
+    _lap(timing, "score", clock)
+    record["sampling"] = {"n": len(samples), "clamped": clamped}
+    artifacts.save_picture(evidence, folder)
+    if setting.device.type == "cuda":
+        record["peak_memory"]["device"] = torch.cuda.max_memory_allocated(setting.device)
+
+
+def _lap(timing: dict[str, float], stage: str, since: float) -> float:
+    now = time.perf_counter()
+    timing[stage] = round(now - since, 6)
+    return now
+
+
+def _new(job: Job) -> Model:
+    model = load_target(job.choice.spec.target)(**job.choice.parameters)
+    if not isinstance(model, Model):
+        missing = [v for v in ("fit", "sample", "save", "load") if not hasattr(model, v)]
+        raise TypeError(f"{job.choice.spec.target} is not a model: it has no {', '.join(missing)}")
+    return model
+
+
+def _visible(job: Job, dataset: Dataset) -> Dataset:
+    """Return what a fit may see: never the test split; the truth only if the spec asks."""
+    hidden = dataset.for_training()
+    return replace(hidden, truth=dataset.truth) if job.choice.spec.needs_truth else hidden
+
+
+def _fit_or_load(
+    trial: Trial, job: Job, dataset: Dataset, setting: Setting, folder: Path
+) -> tuple[Model, dict[str, Any]]:
+    """Return the model and what training it cost; what has a checkpoint is not fitted."""
+    stats = folder / "checkpoint" / "fit.json"
+    if stats.exists():
+        model = _restore(job, dataset, setting.device, folder, trial)
+        return model, json.loads(stats.read_text())
+    run = FitRun(
+        trial.stage_seed("train"), Budget.parse(trial.budget), setting.device,
+        on_progress=lambda fraction: setting.on_progress("train", fraction),
+    )  # fmt: skip
+    with seeds.global_seed(run.seed):
+        model = _new(job)
+        model.fit(_visible(job, dataset), run)
+    training: dict[str, Any] = {
+        "steps": run.steps, "examples": run.examples, "seconds": round(run.seconds, 6),
+    }  # fmt: skip
+    artifacts.save_curve(run.curve, folder)
+    half_made = folder / "checkpoint.tmp"
+    shutil.rmtree(half_made, ignore_errors=True)
+    half_made.mkdir()
+    model.save(half_made)
+    training["sha256"] = provenance.folder_sha256(half_made)
+    (half_made / "fit.json").write_text(json.dumps(training))
+    half_made.rename(folder / "checkpoint")
+    return model, training
+
+
+def _restore(job: Job, dataset: Dataset, device: torch.device, folder: Path, trial: Trial) -> Model:
+    model = _new(job)
+    if job.choice.spec.needs_truth:  # the truth is not a file; being handed it is all its training
+        with seeds.global_seed(trial.stage_seed("train")):
+            model.fit(_visible(job, dataset), FitRun(0, Budget.parse(trial.budget), device))
+    else:
+        model.load(folder / "checkpoint", device)
+    return model
+
+
+def _samples(
+    model: Model, trial: Trial, dataset: Dataset, setting: Setting, folder: Path
+) -> tuple[Tensor, float]:
+    """Return samples in the data's own units and the share of values that had to be clamped."""
+    n = n_samples(setting, dataset)
+    stored = artifacts.load_samples(folder)
+    if stored is not None and len(stored[0]) == n:
+        return stored
+    setting.on_progress("sample", 0.0)
+    stream = torch.Generator(setting.device).manual_seed(trial.stage_seed("sample"))
+    with torch.no_grad():
+        raw = model.sample(n, None, stream)
+    samples, clamped = _in_units(raw.detach().cpu(), n, dataset)
+    artifacts.save_samples(samples, clamped, folder)
+    return samples, clamped
+
+
+def _in_units(raw: Tensor, n: int, dataset: Dataset) -> tuple[Tensor, float]:
+    expected = (n, *dataset.event_shape)
+    if tuple(raw.shape) != expected:
+        raise ValueError(f"sample({n}) returned shape {tuple(raw.shape)}, expected {expected}")
+    if raw.is_floating_point() and not bool(torch.isfinite(raw).all()):
+        bad = int((~torch.isfinite(raw)).flatten(1).any(1).sum())
+        raise DivergedError(f"{bad} of {n} samples hold values that are not finite")
+    if dataset.levels is None:
+        return raw.to(dataset.train.x.dtype), 0.0
+    if raw.is_floating_point():
+        outside = (raw < 0) | (raw > 1)
+        return quantise(raw.double(), dataset.levels), float(outside.double().mean())
+    outside = (raw < 0) | (raw >= dataset.levels)
+    inside = raw.clamp(0, dataset.levels - 1).to(dataset.train.x.dtype)
+    return inside, float(outside.double().mean())
+
+
+def _measure(
+    metrics: list[MetricChoice],
+    evidence: Evidence,
+    trial: Trial,
+    dataset: Dataset,
+    setting: Setting,
+    folder: Path,
+) -> list[dict[str, Any]]:
+    scores, kept = [], {}
+    for i, metric in enumerate(metrics):
+        setting.on_progress("score", i / len(metrics))
+        request = request_of(metric, trial, dataset, setting)
+        embedder = setting.embedders[metric.embedder] if metric.embedder else None
+        score, failed = _one_score(metric, evidence, embedder)
+        kept[f"{metric.spec.id}.{metric.embedder}" if embedder else metric.spec.id] = score
+        scores.append(score_json(metric, score, request, embedder, failed))
+    artifacts.save_per_example(kept, folder)
+    return scores
+
+
+def _one_score(
+    metric: MetricChoice, evidence: Evidence, embedder: Embedder | None
+) -> tuple[Score, bool]:
+    """Return the score and whether the metric itself failed: one broken metric spoils no other."""
+    try:
+        measure = load_target(metric.spec.target)
+        given = (evidence, embedder) if embedder else (evidence,)
+        with seeds.global_seed(seeds.named_seed("metric", metric.spec.id, evidence.seed)):
+            score = measure(*given, **metric.parameters)
+        if not isinstance(score, Score):
+            raise TypeError(f"{metric.spec.target} returned {type(score).__name__}, not a Score")
+        return score.checked(), False
+    except (UnsupportedError, DivergedError) as error:
+        return unscored(first_line(error)), False
+    except Exception as error:
+        return unscored(f"the metric failed: {type(error).__name__}: {first_line(error)}"), True

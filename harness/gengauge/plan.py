@@ -1,0 +1,164 @@
+"""Turns a benchmark into jobs: every model that fits, on every dataset, with every seed."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gengauge.benchmark import Benchmark
+from gengauge.budget import Budget
+from gengauge.errors import NothingSelectedError, UsageError, unknown
+from gengauge.registry import Registry
+from gengauge.specs import DatasetSpec, MetricSpec, ModelSpec, Value
+
+DEFAULT_BUDGET = "1000 steps"
+_CHOICE = re.compile(r"([^\[\]]+)(?:\[(.*)\])?")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model with all its parameters and the id its rows carry."""
+
+    spec: ModelSpec
+    parameters: Mapping[str, Value]
+    label: str
+
+
+def parse_choices(text: str, registry: Registry) -> list[Choice]:
+    """Return the variants of ``vae[latent=16,32,beta=1]``: a comma in a value makes a grid."""
+    match = _CHOICE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"model '{text}' is not understood; write id or id[name=value,...]")
+    spec = registry.find("models", match[1].strip())
+    assert isinstance(spec, ModelSpec)
+    grid = _grid(text, match[2] or "")
+    names = grid.pop("name", [])
+    variants = [
+        dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
+    ]
+    if names and (len(names) != 1 or len(variants) != 1):
+        raise UsageError(f"model '{text}': name= labels one variant, and this is a grid")
+    choices = []
+    for given in variants:
+        parameters = spec.resolve(given)
+        shown = ",".join(f"{k}={parameters[k]}" for k in given)
+        choices.append(Choice(spec, parameters, names[0] if names else _label(spec.id, shown)))
+    return choices
+
+
+def _label(id_: str, shown: str) -> str:
+    return f"{id_}[{shown}]" if shown else id_
+
+
+def _grid(text: str, inside: str) -> dict[str, list[str]]:
+    grid: dict[str, list[str]] = {}
+    key = ""
+    for item in filter(None, map(str.strip, inside.split(","))):
+        if "=" in item:
+            key, _, item = (part.strip() for part in item.partition("="))
+            if key in grid:
+                raise UsageError(f"model '{text}': parameter '{key}' is given twice")
+        elif not key:
+            raise UsageError(f"model '{text}': '{item}' needs a parameter name before it")
+        grid.setdefault(key, []).append(item)
+    return grid
+
+
+@dataclass(frozen=True)
+class MetricChoice:
+    """A metric with its parameters and, where it needs one, the embedder it is measured in."""
+
+    spec: MetricSpec
+    parameters: Mapping[str, Value]
+    embedder: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model on one dataset with one seed and budget, and what to score it on."""
+
+    choice: Choice
+    dataset: DatasetSpec
+    seed: int
+    budget: str
+    metrics: tuple[MetricChoice, ...]
+
+
+def plan(benchmark: Benchmark, registry: Registry) -> list[Job]:
+    """Return every job of ``benchmark``, all names looked up; raises before any work is done."""
+    datasets = [
+        d for n in benchmark.datasets if isinstance(d := registry.find("datasets", n), DatasetSpec)
+    ]
+    texts = benchmark.models or tuple(registry.models)
+    choices = [c for text in texts for c in parse_choices(text, registry)]
+    _unique_labels(choices)
+    suites = benchmark.suites or tuple(registry.suites)
+    for suite in suites:
+        if suite not in registry.suites:
+            raise unknown("suite", suite, registry.suites)
+    settings = _settings(benchmark.settings, registry)
+    jobs = []
+    for dataset, choice, seed in itertools.product(datasets, choices, benchmark.seeds):
+        if choice.spec.fits(dataset) == "":
+            metrics = _metrics(suites, dataset, benchmark, registry, settings)
+            budget = str(Budget.parse(_budget(benchmark, choice)))
+            jobs.append(Job(choice, dataset, seed, budget, tuple(metrics)))
+    if not jobs:
+        reasons = {f"{c.label} {c.spec.fits(d)} ({d.id})" for c in choices for d in datasets}
+        raise NothingSelectedError("nothing to run: " + ("; ".join(sorted(reasons)) or "no model"))
+    return jobs
+
+
+def _unique_labels(choices: list[Choice]) -> None:
+    seen: dict[str, Choice] = {}
+    for choice in choices:
+        if seen.setdefault(choice.label, choice) != choice:
+            raise UsageError(f"two models are called '{choice.label}'; give one another name=")
+
+
+def _budget(benchmark: Benchmark, choice: Choice) -> str:
+    if choice.spec.control:
+        return "1 steps"  # controls learn nothing: their key must not vary with a budget
+    own = benchmark.budgets.get(choice.label) or benchmark.budgets.get(choice.spec.id)
+    return own or benchmark.budget or choice.spec.budget or DEFAULT_BUDGET
+
+
+def _metrics(
+    suites: Iterable[str],
+    dataset: DatasetSpec,
+    benchmark: Benchmark,
+    registry: Registry,
+    settings: Mapping[str, Mapping[str, Value]],
+) -> Iterable[MetricChoice]:
+    embedders = benchmark.embedders or dataset.embedders
+    for embedder in embedders:
+        registry.find("embedders", embedder)
+    for spec in (m for suite in suites for m in registry.suites[suite] if m.fits(dataset)):
+        parameters = settings.get(spec.id) or {p.name: p.default for p in spec.parameters}
+        if not spec.embedded:
+            yield MetricChoice(spec, parameters)
+        for embedder in embedders if spec.embedded else ():
+            if dataset.modality in registry.embedders[embedder].modalities:
+                yield MetricChoice(spec, parameters, embedder)
+
+
+def _settings(given: Mapping[str, str], registry: Registry) -> dict[str, dict[str, Value]]:
+    """Return metric parameters changed by ``suite.name=value`` or ``metric.name=value``."""
+    changed: dict[str, dict[str, str]] = {}
+    for key, value in given.items():
+        owner, _, name = key.partition(".")
+        metrics = registry.suites.get(owner) or (
+            [registry.metrics[owner]] if owner in registry.metrics else []
+        )
+        if not metrics:
+            raise unknown("suite or metric", owner, [*registry.suites, *registry.metrics])
+        takers = [m for m in metrics if any(p.name == name for p in m.parameters)]
+        if not takers:
+            raise unknown(
+                "setting", key, [f"{owner}.{p.name}" for m in metrics for p in m.parameters]
+            )
+        for metric in takers:
+            changed.setdefault(metric.id, {})[name] = value
+    return {id_: registry.metrics[id_].resolve(values) for id_, values in changed.items()}

@@ -1,0 +1,78 @@
+"""What is trained and scored: content-hashed, so that finished work is recognised anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from gengauge import provenance, seeds
+from gengauge.data import Dataset
+from gengauge.metric import Embedder
+from gengauge.plan import MetricChoice
+from gengauge.store import RunStore
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is trained: everything the fitted model depends on, and nothing else.
+
+    The key does not depend on suites, sample counts, output path or the order of lists.
+    """
+
+    model: str
+    label: str
+    parameters: tuple[tuple[str, Any], ...]
+    code: str
+    dataset: str
+    fingerprint: str
+    seed: int
+    budget: str
+    device: str
+
+    @property
+    def key(self) -> str:
+        """Content hash of the trial."""
+        return provenance.content_hash(asdict(self))
+
+    def stage_seed(self, stage: str) -> int:
+        """Return the seed of a stage such as ``train``: by name, so code edits do not move it."""
+        return seeds.named_seed(self.seed, self.label, self.dataset, stage)
+
+
+@dataclass
+class Setting:
+    """What the trials of one run share."""
+
+    store: RunStore
+    benchmark: dict[str, Any]
+    samples: int
+    device: torch.device
+    run_id: str
+    embedders: dict[str, Embedder]
+    shared: dict[Hashable, Any]
+    on_progress: Callable[[str, float], None] = lambda stage, fraction: None
+
+
+def request_of(metric: MetricChoice, trial: Trial, dataset: Dataset, setting: Setting) -> str:
+    """Return the hash of all a score is asked for with: equal requests give the same score."""
+    spec = metric.spec
+    content: dict[str, Any] = {
+        "metric": [spec.suite, spec.id, spec.version, dict(metric.parameters)],
+        "dataset": [dataset.id, dataset.revision, dataset.fingerprint],
+        "benchmark": setting.benchmark,
+        "embedder": setting.embedders[metric.embedder].sha256 if metric.embedder else None,
+        "samples": n_samples(setting, dataset) if spec.uses_samples else None,
+        "hardware": provenance.hardware(str(setting.device)) if spec.hardware_bound else None,
+    }
+    return provenance.content_hash(content)
+
+
+def n_samples(setting: Setting, dataset: Dataset) -> int:
+    """Return how many samples are drawn: never more than the held-out real examples.
+
+    The *real* row must be scored on exactly as many, or its distances would not compare.
+    """
+    return min(setting.samples, len(dataset.validation))
