@@ -1,0 +1,40 @@
+"""Small datasets that need no download: 8x8 digits and five planar densities in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gengauge.hooks import hookimpl
+from gengauge.specs import DatasetSpec
+
+_POINTS = {
+    "eight-gaussians": "Eight round modes on a circle: does a model find every mode?",
+    "moons": "Two interleaved arcs: does a model bend without bridging the gap?",
+    "checkerboard": "Uniform on eight squares: does a model draw sharp edges?",
+    "spiral": "Two spiral arms that widen outwards: does a model follow a thin, long curve?",
+    "rings": "Three concentric rings: does a model leave the holes empty?",
+}
+
+
+@hookimpl
+def gengauge_datasets() -> Iterable[DatasetSpec]:
+    """Return the datasets that ship with gengauge."""
+    yield DatasetSpec(
+        id="digits",
+        summary="1,797 handwritten digits of 8 x 8 pixels with 17 grey levels, in ten classes",
+        target="gengauge_suites.datasets.digits:load",
+        reference="Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, "
+        "https://archive.ics.uci.edu/dataset/80",
+        modality="image",
+        levels=17,
+        labelled=True,
+        embedders=("digits",),
+    )
+    for name, summary in _POINTS.items():
+        yield DatasetSpec(
+            id=f"points/{name}",
+            summary=f"{summary} 23,000 points, density known",
+            target="gengauge_suites.datasets.points:load",
+            modality="points",
+            has_truth=True,
+        )

@@ -1,0 +1,113 @@
+"""The shipped datasets: fixed content, disjoint splits, densities that are what they claim."""
+
+import math
+
+import pytest
+import torch
+
+from gengauge.data import Truth
+from gengauge.errors import UsageError
+from gengauge.registry import load_target
+from gengauge_suites.datasets import gengauge_datasets
+from gengauge_suites.datasets.densities import Rings
+from gengauge_suites.datasets.points import ENTROPIES, density
+
+SPECS = {spec.id: spec for spec in gengauge_datasets()}
+POINTS = [id_ for id_ in SPECS if id_.startswith("points/")]
+FINGERPRINTS = {
+    "digits": "b14c5b9c149bd9ef",
+    "points/eight-gaussians": "3aafb29f1af516ee",
+    "points/moons": "ead9457bb7721d0d",
+    "points/checkerboard": "924665935360e480",
+    "points/spiral": "fcecb8afe80b1d7c",
+    "points/rings": "da4eddbf9fda6feb",
+}
+
+
+@pytest.fixture(scope="module", params=SPECS)
+def dataset(request):
+    spec = SPECS[request.param]
+    return load_target(spec.target)(spec)
+
+
+def test_content_is_the_same_on_every_machine(dataset):
+    assert dataset.fingerprint == FINGERPRINTS[dataset.id]
+
+
+def test_description_agrees_with_content(dataset):
+    spec = SPECS[dataset.id]
+    assert (dataset.modality, dataset.levels) == (spec.modality, spec.levels)
+    assert (dataset.truth is not None) == spec.has_truth
+    assert (dataset.train.labels is not None) == spec.labelled
+
+
+def test_digits_are_levels_in_disjoint_stratified_splits():
+    data = load_target(SPECS["digits"].target)(SPECS["digits"])
+    splits = (data.train, data.validation, data.test)
+    assert [len(s) for s in splits] == [1079, 359, 359]
+    assert data.train.x.dtype == torch.uint8
+    assert data.event_shape == (1, 8, 8)
+    assert max(int(s.x.max()) for s in splits) == 16
+    whole = torch.cat([s.labels for s in splits]).bincount()
+    for split in splits:
+        expected = whole * len(split) / 1797
+        assert ((split.labels.bincount() - expected).abs() < 1).all() or split is data.train
+    rows = {s.x[i].numpy().tobytes() for s in splits for i in range(len(s))}
+    assert len(rows) == 1797  # no picture is in two splits, nor twice in one
+
+
+@pytest.mark.parametrize("id_", POINTS)
+def test_points_follow_their_density(id_):
+    data = load_target(SPECS[id_].target)(SPECS[id_])
+    assert isinstance(data.truth, Truth)
+    assert [len(s) for s in (data.train, data.validation, data.test)] == [8000, 5000, 10000]
+    assert data.test.x.dtype == torch.float32
+    assert float(data.test.x.abs().max()) < 5
+    rows = torch.cat([data.train.x, data.validation.x, data.test.x]).unique(dim=0)
+    assert len(rows) > 22_990  # splits are separate draws
+    log_prob = data.truth.log_prob(data.test.x)
+    assert log_prob.dtype == torch.float64
+    error = float(log_prob.std()) / math.sqrt(len(log_prob))
+    assert abs(float(-log_prob.mean()) - data.truth.entropy) < 4 * error + 1e-9
+
+
+@pytest.mark.parametrize("id_", POINTS)
+def test_histogram_of_draws_matches_the_density(id_):
+    truth = density(id_.removeprefix("points/"))
+    x = truth.sample(200_000, torch.Generator().manual_seed(3)).double()
+    fine = torch.arange(-5, 5, 0.05, dtype=torch.float64) + 0.025
+    mass = truth.log_prob(torch.cartesian_prod(fine, fine)).exp().view(200, 200) * 0.05**2
+    expected = mass.view(20, 10, 20, 10).sum((1, 3))  # cells of 0.5
+    cell = ((x + 5) / 0.5).floor().long()
+    counts = (cell[:, 0] * 20 + cell[:, 1]).bincount(minlength=400).view(20, 20) / len(x)
+    error = (expected * (1 - expected) / len(x)).sqrt()
+    assert ((counts - expected).abs() < 5 * error + 2e-4).all()
+
+
+@pytest.mark.parametrize("name", ENTROPIES)
+def test_entropy_by_quadrature(name):
+    truth, step = density(name), 0.03
+    if isinstance(truth, Rings):
+        step /= 20
+        r = torch.arange(1e-9, 6, step, dtype=torch.float64)
+        log_f = truth.log_radius_density(r)
+        mass, log_p = log_f.exp() * step, log_f - (2 * math.pi * r).log()
+    else:
+        grid = torch.arange(-5.5, 5.5, step, dtype=torch.float64)
+        log_p = truth.log_prob(torch.cartesian_prod(grid, grid))
+        mass = log_p.exp() * step**2
+    assert float(mass.sum()) == pytest.approx(1, abs=1e-9)
+    assert float(-(mass * log_p).sum()) == pytest.approx(truth.entropy, abs=1e-8)
+
+
+def test_checkerboard_is_one_thirty_second_inside_and_nothing_outside():
+    truth = density("checkerboard")
+    inside = torch.tensor([[-3.9, -3.9], [-2.0, -2.0], [3.9, 3.9], [0.5, 1.9]])
+    outside = torch.tensor([[-3.9, -1.9], [4.0, 4.0], [0.5, 2.1], [9.0, 9.0]])
+    assert truth.log_prob(inside).tolist() == pytest.approx([-math.log(32)] * 4)
+    assert (truth.log_prob(outside) == -math.inf).all()
+
+
+def test_unknown_density_is_a_usage_error():
+    with pytest.raises(UsageError, match="did you mean 'moons'"):
+        density("moon")
