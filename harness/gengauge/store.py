@@ -152,11 +152,13 @@ def score_id(score: dict[str, Any]) -> tuple[str, ...]:
 def merge(old: Record, new: Record) -> Record:
     """Return ``new`` with the scores of ``old`` that it did not measure again.
 
-    A run that failed is replaced whole; a failed attempt never hides an earlier success.
+    A failed attempt never hides an earlier success. What failed, or was trained again into
+    another model, is replaced whole.
     """
     if new["status"] != "ok":
         return new if old["status"] != "ok" else old
-    if old["status"] != "ok":
+    same = old["model"]["checkpoint_sha256"] == new["model"]["checkpoint_sha256"]
+    if old["status"] != "ok" or not same:
         return new
     scores = {score_id(s): s for s in [*old["scores"], *new["scores"]]}
     return {**new, "scores": list(scores.values()), "started_at": old["started_at"]}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from gengauge.cli.output import Names
+
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=Names("shell", ["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     r"""Print the completion script for a shell.
 

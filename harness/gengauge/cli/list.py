@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gengauge.cli.output import format_option, open_registry, plugin_option, write_rows
+from gengauge.cli.output import Names, format_option, open_registry, plugin_option, write_rows
 from gengauge.registry import Registry
 
 Row = dict[str, Any]
@@ -74,7 +74,7 @@ KINDS: dict[str, Callable[[Registry], Iterable[Row]]] = {
 
 
 @click.command("list")
-@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.argument("kind", type=Names("listing", list(KINDS)))
 @click.option("--family", help="Models of this family only.")
 @format_option
 @plugin_option

@@ -15,10 +15,26 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Names(click.Choice[str]):
+    """A choice whose error names the nearest allowed value."""
+
+    def __init__(self, kind: str, names: Sequence[str]) -> None:
+        super().__init__(list(names))
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return ``value`` if it is allowed."""
+        if value not in self.choices:
+            from gengauge.errors import unknown
+
+            raise unknown(self.kind, str(value), self.choices)
+        return str(value)
+
+
 def format_option(command: F) -> F:
     """Add ``--format table|json|csv``."""
     return click.option(
-        "--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table",
+        "--format", "format_", type=Names("format", ["table", "json", "csv"]), default="table",
         help="How to write the listing.",
     )(command)  # fmt: skip
 

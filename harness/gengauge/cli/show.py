@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gengauge.cli.output import cell, console, open_registry, plugin_option
+from gengauge.cli.output import Names, cell, console, open_registry, plugin_option
 from gengauge.errors import unknown
 from gengauge.registry import Registry
 from gengauge.specs import DatasetSpec, MetricSpec, ModelSpec, Parameter
@@ -19,7 +19,7 @@ KINDS = ("models", "datasets", "metrics", "embedders", "benchmarks", "reports")
 @click.command("show")
 @click.argument("id_", metavar="ID")
 @click.option(
-    "--format", "format_", type=click.Choice(["table", "json"]), default="table",
+    "--format", "format_", type=Names("format", ["table", "json"]), default="table",
     help="How to write it.",
 )  # fmt: skip
 @plugin_option

@@ -1,0 +1,5 @@
+"""``python -m gengauge``."""
+
+from gengauge.cli import main
+
+main()

@@ -1,0 +1,25 @@
+"""A plugin for tests: models that behave, and models that do not."""
+
+from gengauge import ModelSpec, Parameter, hookimpl
+
+POINTS = ("points",)
+
+
+@hookimpl
+def gengauge_models():
+    def spec(id_, cls, **more):
+        return ModelSpec(
+            id=id_, family="fake", summary=f"A model for tests: {id_}",
+            target=f"fake_targets:{cls}", modalities=POINTS, budget="20 steps", **more,
+        )
+
+    return [
+        spec("gaussian", "Gaussian", parameters=(Parameter("scale", 1.0, minimum=0.0),)),
+        spec("crash", "Crash"),
+        spec("exits", "Exits"),
+        spec("nan", "NotANumber"),
+        spec("wrong-shape", "WrongShape"),
+        spec("hungry", "Hungry"),
+        spec("slow", "Slow"),
+        spec("half-model", "HalfModel"),
+    ]

@@ -1,0 +1,148 @@
+"""Benchmarks and model choices: every mistake is one line with the nearest right name."""
+
+from __future__ import annotations
+
+import pytest
+
+from gengauge.benchmark import Benchmark, parse_benchmark, read_benchmark
+from gengauge.budget import Budget
+from gengauge.errors import NothingSelectedError, SpecError, UsageError
+from gengauge.plan import parse_choices, plan
+from gengauge.registry import Registry
+from gengauge.specs import Parameter
+
+GOOD = '[benchmark]\nname = "mine"\ndatasets = ["digits"]\n'
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry()
+
+
+def test_a_file_says_what_the_interface_promises() -> None:
+    text = GOOD + 'seeds = [0, 1]\nbudget = "2000 steps"\n[models.vae]\nbudget = "30 s"\n'
+    found = parse_benchmark(text + '[metrics.fd]\ngate = "5%"\n', "x.toml")
+    assert found.seeds == (0, 1)
+    assert found.budgets == {"vae": "30 s"}
+    assert found.gates == {"fd": "5%"}
+
+
+def test_the_resolved_file_reads_back_as_itself() -> None:
+    nasty = Benchmark(
+        'na"me\\', ("digits",), 3, ("vae[latent=2,name=é]",), ("fidelity",), (1, 2), "5 steps", 10,
+        {"vae[latent=2]": "3 steps"}, {"fd": "5%"}, {"likelihood.k": "8"}, ("digits",),
+    )  # fmt: skip
+    assert parse_benchmark(nasty.to_toml(), "x") == nasty
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (GOOD + 'sedes = [1]\n', "unknown key 'sedes'; did you mean 'seeds'?"),
+        (GOOD + "[modles.vae]\n", "unknown key 'modles'; did you mean 'models'?"),
+        (GOOD + '[models.vae]\nbugdet = "1 s"\n', "did you mean 'budget'?"),
+        (GOOD + "seeds = 3\n", "'seeds' takes a list of whole numbers, not 3"),
+        (GOOD + 'seeds = ["a"]\n', "'seeds' takes a list of whole numbers"),
+        (GOOD + 'samples = "many"\n', "'samples' takes a whole number"),
+        (GOOD + "samples = true\n", "'samples' takes a whole number"),
+        ("[benchmark]\nname = 'x'\n", "needs [benchmark] with name and datasets"),
+        ("nonsense", "is not valid TOML"),
+    ],
+)
+def test_mistakes_in_a_file(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_benchmark(text, "x.toml")
+    assert said in str(caught.value)
+
+
+def test_a_missing_file_is_named(registry: Registry) -> None:
+    with pytest.raises(UsageError, match=r"'gone\.toml' does not exist"):
+        read_benchmark("gone.toml", registry)
+    with pytest.raises(UsageError, match="unknown benchmark 'quik'; did you mean 'quick'"):
+        read_benchmark("quik", registry)
+
+
+def test_a_comma_makes_a_grid(registry: Registry) -> None:
+    grid = parse_choices("vae[latent=4,8,beta=1.0,2]", registry)
+    assert [c.label for c in grid] == [
+        "vae[latent=4,beta=1.0]", "vae[latent=4,beta=2.0]",
+        "vae[latent=8,beta=1.0]", "vae[latent=8,beta=2.0]",
+    ]  # fmt: skip
+    assert grid[3].parameters["latent"] == 8
+
+
+def test_name_gives_a_variant_its_own_id(registry: Registry) -> None:
+    [choice] = parse_choices("vae[latent=32,name=vae-wide]", registry)
+    assert choice.label == "vae-wide"
+    assert choice.parameters["latent"] == 32
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gmn", "unknown model 'gmn'; did you mean 'gmm'?"),
+        ("vae[latnt=3]", "unknown parameter of vae 'latnt'; did you mean 'latent'?"),
+        ("vae[latent=big]", "'latent' takes an int, not 'big'"),
+        ("vae[latent=1.5]", "'latent' takes an int, not '1.5'"),
+        ("vae[latent=0]", "'latent' must be at least 1"),
+        ("gmm[covariance=ful]", "did you mean 'full'?"),
+        ("vae[latent=1,latent=2]", "'latent' is given twice"),
+        ("vae[3]", "'3' needs a parameter name before it"),
+        ("vae[latent=3", "is not understood"),
+        ("vae[latent=1,2,name=x]", "name= labels one variant"),
+    ],
+)
+def test_mistakes_in_a_model(registry: Registry, text: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_choices(text, registry)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_model_that_fits_is_planned(registry: Registry) -> None:
+    jobs = plan(Benchmark("x", ("digits", "points/moons")), registry)
+    on = {(j.choice.spec.id, j.dataset.id) for j in jobs}
+    assert ("truth", "points/moons") in on
+    assert ("truth", "digits") not in on
+    assert {m for m, d in on if d == "digits"} >= {"gmm", "vae", "flow", "real", "noise"}
+
+
+def test_nothing_selected_says_why(registry: Registry) -> None:
+    with pytest.raises(NothingSelectedError, match="needs a dataset whose density is known"):
+        plan(Benchmark("x", ("digits",), models=("truth",)), registry)
+
+
+def test_the_same_name_for_two_models_is_refused(registry: Registry) -> None:
+    two = ("vae[latent=2,name=a]", "vae[latent=3,name=a]")
+    with pytest.raises(UsageError, match="two models are called 'a'"):
+        plan(Benchmark("x", ("digits",), models=two), registry)
+
+
+def test_settings_reach_the_metrics_they_name(registry: Registry) -> None:
+    jobs = plan(Benchmark("x", ("digits",), models=("vae",), settings={"iwae.k": "7"}), registry)
+    [iwae] = [m for m in jobs[0].metrics if m.spec.id == "iwae"]
+    assert iwae.parameters["k"] == 7
+    for key, said in [("iwea.k", "did you mean 'iwae'"), ("iwae.q", "unknown setting 'iwae.q'")]:
+        with pytest.raises(UsageError, match=said):
+            plan(Benchmark("x", ("digits",), settings={key: "7"}), registry)
+
+
+def test_budgets_by_model_win_over_the_common_one(registry: Registry) -> None:
+    benchmark = Benchmark("x", ("digits",), models=("vae", "flow"), budget="7 steps",
+                          budgets={"vae": "9 steps"})  # fmt: skip
+    assert [j.budget for j in plan(benchmark, registry)] == ["9 steps", "7 steps"]
+
+
+@pytest.mark.parametrize("text", ["", "12", "steps", "-5 steps", "0 steps", "5 parsecs", "1e steps"])
+def test_bad_budgets(text: str) -> None:
+    with pytest.raises(UsageError, match="such as 2000steps, 1e5examples or 30s"):
+        Budget.parse(text)
+
+
+def test_a_spec_with_a_double_parameter_is_refused() -> None:
+    from gengauge.specs import ModelSpec
+
+    twice = (Parameter("a", 1), Parameter("a", 2))
+    with pytest.raises(SpecError, match="named twice"):
+        ModelSpec(id="x", family="f", summary="s", target="a:B", modalities=("points",),
+                  parameters=twice)  # fmt: skip

@@ -1,0 +1,19 @@
+"""Helpers that test files import."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+FAKES = Path(__file__).parents[1] / "fakes"
+
+
+def command_line(*arguments: object, python: str = sys.executable) -> list[str]:
+    return [python, "-m", "gengauge", *map(str, arguments)]
+
+
+def environment(**more: str) -> dict[str, str]:
+    path = os.pathsep.join(filter(None, [str(FAKES), os.environ.get("PYTHONPATH", "")]))
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("GENGAUGE_")}
+    return {**clean, "PYTHONPATH": path, "COLUMNS": "160", **more}
