@@ -1,0 +1,27 @@
+"""Feature maps in which samples are compared with real data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gengauge.hooks import hookimpl
+from gengauge.specs import EmbedderSpec
+
+
+@hookimpl
+def gengauge_embedders() -> Iterable[EmbedderSpec]:
+    """Return the embedders that ship with gengauge."""
+    yield EmbedderSpec(
+        id="digits",
+        summary="64 features of a small classifier of 8 x 8 digits, trained on the train split",
+        target="gengauge_suites.embedders.digits:DigitsEmbedder",
+        modalities=("image",),
+        preprocessing="grey level / 16",
+        reference="gengauge_suites/embedders/digits.md; trained by embedders/train_digits.py",
+    )
+    yield EmbedderSpec(
+        id="identity",
+        summary="The values themselves, flattened: for points, tables and features made elsewhere",
+        target="gengauge_suites.embedders.identity:IdentityEmbedder",
+        modalities=("image", "points", "text", "table"),
+    )

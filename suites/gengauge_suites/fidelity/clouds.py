@@ -1,0 +1,79 @@
+"""What every distance starts from: two clouds of finite points in an order free of structure."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gengauge.data import Dataset
+from gengauge.evidence import Evidence, Features
+from gengauge.metric import Embedder
+
+MINIMUM = 40  # fewer examples leave the jackknife blocks with one member each
+
+
+def problem(evidence: Evidence) -> str:
+    """Return why samples and reference cannot be compared, or an empty string."""
+    n, m = len(evidence.samples), len(evidence.reference)
+    if min(n, m) < MINIMUM:
+        return f"needs at least {MINIMUM} samples and reference examples, got {n} and {m}"
+    bad = evidence.memo("samples that are not finite", lambda: _not_finite(evidence.samples))
+    return f"{bad} of {n} samples are not finite" if bad else ""
+
+
+def _not_finite(x: Tensor) -> int:
+    return int((~torch.isfinite(x.flatten(1).to(torch.float64))).any(1).sum())
+
+
+def embedded(evidence: Evidence, embedder: Embedder) -> Features:
+    """Return features of samples ``[n, d]`` and reference ``[m, d]``, both in random order.
+
+    Jackknife blocks must look alike, and a model or a folder may list its images class by class.
+    The order is the same for every model.
+    """
+    found = evidence.features(embedder)
+    return _ordered(evidence, found.samples, found.reference)
+
+
+def points(evidence: Evidence) -> Features:
+    """Return samples ``[n, d]`` and reference ``[m, d]`` as they are, float64, in random order."""
+    samples = evidence.samples.flatten(1).to("cpu", torch.float64)
+    reference = evidence.reference.flatten(1).to("cpu", torch.float64)
+    return _ordered(evidence, samples, reference)
+
+
+def _ordered(evidence: Evidence, samples: Tensor, reference: Tensor) -> Features:
+    order = torch.randperm(len(samples), generator=evidence.generator("order"))
+    order_reference = torch.randperm(len(reference), generator=evidence.generator("order"))
+    labels = evidence.dataset.test.labels
+    if labels is not None and is_stratified(evidence.dataset):
+        order_reference = interleaved(labels, order_reference)
+    return Features(samples[order], reference[order_reference])
+
+
+def is_stratified(dataset: Dataset) -> bool:
+    """Return whether the test split has every class in the training split's proportion."""
+    train, test = dataset.train.labels, dataset.test.labels
+    if train is None or test is None or not len(train):
+        return False
+    classes = 1 + int(max(train.max(), test.max()))
+    expected = train.bincount(minlength=classes) * (len(test) / len(train))
+    return bool(((test.bincount(minlength=classes) - expected).abs() <= 1.5).all())
+
+
+def interleaved(labels: Tensor, order: Tensor) -> Tensor:
+    """Return ``order`` ``[n]`` rearranged so that every stretch has all classes in proportion.
+
+    Where the reference was split by class its class shares are fixed, not drawn; blocks without
+    that balance would show the jackknife a variance and a bias that the reference has not. On
+    digits the corrected distance of a perfect sampler is then -0.6 +- 0.9, and -4 without.
+
+    >>> interleaved(torch.tensor([0, 0, 0, 0, 1, 1]), torch.arange(6)).tolist()
+    [0, 4, 1, 2, 5, 3]
+    """
+    own = labels[order]
+    place = torch.empty(len(own), dtype=torch.float64)
+    for label in sorted(set(own.tolist())):
+        members = torch.nonzero(own == label).flatten()
+        place[members] = (torch.arange(len(members), dtype=torch.float64) + 0.5) / len(members)
+    return order[torch.argsort(place, stable=True)]
