@@ -1,0 +1,27 @@
+"""The benchmark files that ship with gengauge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.resources import files
+
+from gengauge.hooks import hookimpl
+from gengauge.specs import BenchmarkSpec
+
+QUICK = files(__package__) / "quick.toml"
+POINTS = files(__package__) / "points.toml"
+
+
+@hookimpl
+def gengauge_benchmarks() -> Iterable[BenchmarkSpec]:
+    """Return the benchmarks that ship with gengauge."""
+    yield BenchmarkSpec(
+        id="quick",
+        summary="Digits and moons, every family at its own budget: minutes on a laptop",
+        target="gengauge_suites.benchmarks:QUICK",
+    )
+    yield BenchmarkSpec(
+        id="points",
+        summary="Five planar densities whose true entropy is known",
+        target="gengauge_suites.benchmarks:POINTS",
+    )

@@ -1,0 +1,82 @@
+"""The speed suite: what training and sampling cost on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gengauge.hooks import hookimpl
+from gengauge.specs import MetricSpec
+
+_SOURCE = "PyTorch benchmark utilities, https://pytorch.org/docs/stable/benchmark_utils.html"
+
+
+@hookimpl
+def gengauge_metrics() -> Iterable[MetricSpec]:
+    """Return the speed metrics."""
+    yield _metric(
+        "samples_per_second", "Samples/s", "samples/s", "higher", headline=True,
+        summary="Samples drawn a second in the largest batch that was affordable; every batch "
+        "size is in the details. Blind to how good the samples are.",
+    )  # fmt: skip
+    for percent, word in (("p50", "median"), ("p95", "95th percentile")):
+        yield _metric(
+            f"latency_{percent}", f"Latency {percent}", "s", "lower",
+            summary=f"Time until one single sample is there, {word} of repeated calls after a "
+            "warm-up. Blind to what batching gains.",
+        )  # fmt: skip
+    yield _metric(
+        "first_sample_seconds", "First sample", "s", "lower",
+        summary="Time of the very first sample of a freshly loaded model. The process itself is "
+        "warm: imports and compiled kernels of earlier models are not paid again.",
+    )  # fmt: skip
+    yield _metric(
+        "setup_seconds", "Set-up", "s", "lower",
+        summary="Time to load the fitted model from its checkpoint, files being in the disk cache.",
+    )  # fmt: skip
+    yield _metric(
+        "peak_memory", "Peak memory", "MiB", "lower",
+        summary="Most memory alive at once while sampling, in the batch the details name. CUDA: "
+        "all the device's allocations. CPU: tensors made while sampling plus Python and numpy, "
+        "without the model itself and without scratch space inside an operation.",
+    )  # fmt: skip
+    yield from _training()
+    yield from _counts()
+
+
+def _training() -> Iterable[MetricSpec]:
+    yield _metric(
+        "train_seconds", "Training", "s", "lower", source="",
+        summary="Wall-clock time of training, validation not counted. One run: no interval.",
+    )  # fmt: skip
+    yield _metric(
+        "train_examples_per_second", "Train examples/s", "examples/s", "higher", source="",
+        summary="Training examples seen a second. One run: no interval.",
+    )  # fmt: skip
+
+
+def _counts() -> Iterable[MetricSpec]:
+    yield _metric(
+        "evaluations_per_sample", "NFE", "evaluations", "lower", hardware_bound=False, source="",
+        summary="Network evaluations behind one sample, as the model states them (guidance "
+        "counts 2). Blind to how large the network is.",
+    )  # fmt: skip
+    yield _metric(
+        "parameters", "Parameters", "numbers", "lower", hardware_bound=False, source="",
+        summary="Fitted numbers the model holds. Blind to how often each one is used.",
+    )  # fmt: skip
+
+
+def _metric(
+    id_: str, label: str, unit: str, direction: str, *, source: str = _SOURCE, **options: Any
+) -> MetricSpec:
+    return MetricSpec(
+        id=id_,
+        suite="speed",
+        label=label,
+        unit=unit,
+        direction=direction,
+        reference=source,
+        target=f"gengauge_suites.speed.metrics:{id_}",
+        **{"uses_samples": False, "hardware_bound": True, **options},
+    )
