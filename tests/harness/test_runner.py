@@ -48,7 +48,7 @@ def test_fit_once_score_many(run, tmp_path: Path) -> None:
 
     run("-m", "gaussian", *LIKELIHOOD, "-s", "fidelity")  # another suite
     run("-m", "gaussian", *LIKELIHOOD, "-s", "fidelity", "--samples", "300")  # fewer samples
-    run("-m", "gaussian", *LIKELIHOOD, "-s", "fidelity", "--set", "w2.n=100")  # another protocol
+    run("-m", "gaussian", *LIKELIHOOD, "-s", "fidelity", "--set", "w2.size=100")  # another protocol
     assert len(fits(tmp_path)) == 1
     suites = [{s["suite"] for s in r["scores"]} for r in records(tmp_path)]
     assert suites == [{"likelihood"}, {"fidelity"}, {"fidelity"}, {"fidelity"}]
