@@ -74,7 +74,7 @@ def trade_offs(table: Table) -> Json | None:
     metrics = [
         {
             "title": f"{header(c)}{f', {c.qualifier}' if c.qualifier else ''}",
-            "unit": c.unit,
+            "unit": "" if c.unit == c.label else c.unit,
             "headline": c.headline,
             "real": _value(reals[0].estimate(c)) if reals else None,
             "values": [_value(r.estimate(c)) for r in table.models],
@@ -147,7 +147,7 @@ def _cloud(path: Path) -> Json:
 
 def grids(table: Table, trials: Sequence[Trial]) -> list[Json]:
     """Return the sample grids as data URIs: real pictures first, then models, then controls."""
-    found = []
+    found: list[Json] = []
     for trial in trials:
         if uri := data_uri(trial.store.dataset_folder(table.dataset) / "real.png"):
             found.append({"title": "real data", "uri": uri, "role": "data", "seed": None})

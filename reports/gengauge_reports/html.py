@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 
 from gengauge.store import RunStore
@@ -53,7 +53,7 @@ def render(stores: list[RunStore], *, title: str = "") -> bytes:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("gengauge_reports"), autoescape=True, undefined=StrictUndefined,
+        loader=PackageLoader("gengauge_reports"), autoescape=True,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(linked=linked, number=notation.number, seconds=notation.seconds)
@@ -85,7 +85,7 @@ def policy(scripts: Sequence[str]) -> str:
 
 def json_text(data: Any) -> Markup:
     """Return JSON that may stand inside a script element: no character of it can end one."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(data, allow_nan=False, sort_keys=True, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
@@ -102,10 +102,10 @@ def linked(text: str) -> Markup:
 
 
 def _title(runs: Runs) -> str:
+    benchmarks = [t.record.get("benchmark") or {} for t in runs.trials]
     names = dict.fromkeys(
-        f"{b.get('name') or 'run'} v{b['version']}" if b.get("version") else str(b.get("name") or "run")
-        for t in runs.trials
-        if (b := t.record.get("benchmark") or {}) is not None
+        str(b.get("name") or "run") + (f" v{b['version']}" if b.get("version") else "")
+        for b in benchmarks
     )
     return " + ".join(names) or "empty run"
 

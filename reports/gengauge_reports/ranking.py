@@ -232,6 +232,8 @@ def rank(column: Column, rows: Sequence[Row]) -> None:
     at least 95 % of runs.
     """
     scored = [(r, e) for r in rows if (e := r.estimate(column)) is not None]
+    if len(scored) < 2:
+        return  # alone there is no place to take
     pairs = list(combinations(range(len(scored)), 2))
     adjusted = holm([difference_p(scored[i][1], scored[j][1]) for i, j in pairs])
     better = [0] * len(scored)

@@ -1,4 +1,4 @@
-"""Ranked tables as the page shows them: every text final, nothing left for the template to work out."""
+"""Ranked tables as the page shows them: every text final, nothing for the template to work out."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ class TableView:
     controls: list[RowView]
     leaders: list[tuple[str, str]]
     suites: list[str]
+    signs: list[tuple[str, str]]
 
 
 def table_view(table: Table, tips: Tips) -> TableView:
@@ -85,7 +86,15 @@ def table_view(table: Table, tips: Tips) -> TableView:
         [_row(r, table.columns, heads, spans, tips) for r in table.controls],
         [leader for c in table.headline if (leader := _leader(c, table.models))],
         list(dict.fromkeys(c.suite for c in table.columns)),
+        _signs([*table.models, *table.controls]),
     )
+
+
+def _signs(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Return the signs these rows use, with what each says."""
+    kinds = {c.estimate.kind for r in rows for c in r.cells.values() if c.estimate}
+    signed = [k for k in ("upper_bound", "lower_bound", "estimate") if k in kinds]
+    return [(notation.SIGNS[k], k.replace("_", " ")) for k in signed]
 
 
 def _head(column: Column, tips: Tips) -> HeadView:
@@ -108,7 +117,7 @@ def _head(column: Column, tips: Tips) -> HeadView:
 
 
 def _span(column: Column, rows: Sequence[Row]) -> tuple[float, float]:
-    """Return the range of the models' intervals; controls beyond it are clipped to its ends."""
+    """Return the range of the models' intervals; a control beyond it gets no mark."""
     found = [e for r in rows if (e := r.estimate(column))]
     ends = [v for e in found for v in (e.value, e.low, e.high) if v is not None]
     return (min(ends), max(ends)) if ends else (0.0, 0.0)
@@ -151,7 +160,7 @@ def _cell(
 
 def _marks(estimate: Estimate, span: tuple[float, float]) -> tuple[float, float, float] | None:
     low, high = span
-    if high <= low:
+    if high <= low or not low <= estimate.value <= high:
         return None
 
     def percent(value: float | None) -> float:

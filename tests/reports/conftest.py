@@ -69,7 +69,7 @@ def record(model: str, scores: list[dict], seed: int = 0, **changes: Any) -> dic
         "schema_version": 1, "run_id": "r1", "trial": f"{abs(hash_of(model, dataset, seed)):012x}",
         "started_at": f"2026-11-22T10:0{seed}:00+00:00", "status": "ok",
         "model": {
-            "id": model, "base": base, "family": "control" if control else "vae",
+            "id": model, "base": base, "family": "control" if control else "family",
             "summary": f"what {model} is", "reference": "", "control": control,
             "distribution": "gengauge", "version": "0.1.0", "code": "abc",
             "parameters": {"latent": 16}, "n_parameters": 0 if control else 123456,
@@ -228,3 +228,14 @@ def run(factory: Factory) -> RunStore:
     toml = factory.store.folder / "benchmark.toml"
     toml.write_text('[benchmark]\nname = "quick"\nversion = 1\n')
     return factory.store
+
+
+@pytest.fixture
+def make_score() -> Any:
+    """Test modules are imported apart from this file, so they are handed its builder."""
+    return score
+
+
+@pytest.fixture
+def hostile() -> str:
+    return HOSTILE
