@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from gengauge.store import RunStore
 from gengauge_reports import figures, notation
 from gengauge_reports.gather import Runs, Trial, gather
-from gengauge_reports.ranking import Row, Table, tables
+from gengauge_reports.ranking import Table, tables
 from gengauge_reports.views import Tips, table_view, trial_facts
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;)]")
@@ -56,7 +56,9 @@ def _environment() -> Environment:
         loader=PackageLoader("gengauge_reports"), autoescape=True,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters.update(linked=linked, number=notation.number, seconds=notation.seconds)
+    environment.filters.update(
+        linked=linked, compact=notation.compact, seconds=notation.seconds, words=notation.status,
+    )  # fmt: skip
     return environment
 
 
@@ -142,7 +144,11 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
         "name": table.dataset,
         "facts": _dataset_facts(trials[0]),
         "table": table_view(table, tips),
-        "failed": [_failure(r, t) for r in _rows(table) for t in r.failures],
+        "failed": [
+            {"model": row.label, "status": word, "reason": reason, "seeds": seeds}
+            for row in (*table.models, *table.controls, *table.failed)
+            for word, reason, seeds in row.failure_reasons
+        ],
         "unscored": table.unscored,
         "grids": figures.grids(table, trials),
         "curves": [c["model"] for c in curves],
@@ -151,15 +157,6 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
         "trials": [trial_facts(t) for t in trials],
         "figures": {"curves": curves, "clouds": clouds, "tradeoffs": trade_offs},
     }
-
-
-def _rows(table: Table) -> list[Row]:
-    return [*table.models, *table.controls, *table.failed]
-
-
-def _failure(row: Row, trial: Trial) -> dict[str, Any]:
-    return {"model": row.label, "seed": trial.seed, "status": trial.record["status"],
-            "reason": trial.reason}  # fmt: skip
 
 
 def _dataset_facts(trial: Trial) -> list[str]:

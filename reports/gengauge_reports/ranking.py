@@ -81,6 +81,14 @@ class Row:
         return [t for t in self.trials if not t.ok]
 
     @property
+    def failure_reasons(self) -> list[tuple[str, str, str]]:
+        """Status, reason and seeds of what did not finish, seeds that fared alike together."""
+        alike: dict[tuple[str, str], list[str]] = {}
+        for trial in self.failures:
+            alike.setdefault((trial.record["status"], trial.reason), []).append(str(trial.seed))
+        return [(*key, ", ".join(seeds)) for key, seeds in alike.items()]
+
+    @property
     def failed(self) -> bool:
         """Whether no seed finished."""
         return len(self.failures) == len(self.trials)

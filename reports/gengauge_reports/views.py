@@ -8,7 +8,6 @@ from typing import Any
 
 from gengauge_reports import notation
 from gengauge_reports.aggregate import Estimate
-from gengauge_reports.figures import training_seconds
 from gengauge_reports.gather import Trial
 from gengauge_reports.ranking import Cell, Column, Row, Table
 
@@ -57,9 +56,8 @@ class RowView:
     label: str
     family: str
     summary: str
-    seeds: str
+    finished_seeds: int
     parameters: int | None
-    training: float | None
     failed_seeds: int
     cells: list[CellView]
 
@@ -135,10 +133,9 @@ def _row(
         _cell(row, row.cells[c.key], head, span, tips)
         for c, head, span in zip(columns, heads, spans, strict=True)
     ]
-    seeds = ", ".join(str(t.seed) for t in row.trials if t.ok)
     return RowView(
-        row.label, str(model.get("family", "")), str(model.get("summary") or ""), seeds,
-        model.get("n_parameters"), training_seconds(row), len(row.failures), cells,
+        row.label, str(model.get("family", "")), str(model.get("summary") or ""),
+        len(row.trials) - len(row.failures), model.get("n_parameters"), len(row.failures), cells,
     )  # fmt: skip
 
 
@@ -153,7 +150,7 @@ def _cell(
     half = estimate.half or None
     return CellView(
         notation.number(estimate.value, half), notation.SIGNS.get(estimate.kind, "?"),
-        notation.number(half, half) if half else "", notation.place(cell.rank),
+        notation.margin(estimate.value, half) if half else "", notation.place(cell.rank),
         cell.rank is not None and cell.rank.low == 1, estimate.value, tip, _marks(estimate, span),
     )  # fmt: skip
 
@@ -211,21 +208,24 @@ def _leader(column: Column, models: Sequence[Row]) -> tuple[str, str] | None:
     if not first:
         return None
     title = notation.header(column) + (f", {column.qualifier}" if column.qualifier else "")
-    return title, ", ".join(first) + (" (no significant difference)" if len(first) > 1 else "")
+    scored = sum(r.estimate(column) is not None for r in models)
+    if len(first) == scored:
+        return title, f"no significant difference between {scored} models"
+    if len(first) > 3:
+        return title, f"{len(first)} of {scored} models, not told apart"
+    return title, ", ".join(first) + (" (not told apart)" if len(first) > 1 else "")
 
 
 def trial_facts(trial: Trial) -> dict[str, Any]:
     """Return what the list of trials shows of one: cost, status, reason and its command."""
     record, model = trial.record, trial.model
-    training, timing = record.get("training") or {}, record.get("timing") or {}
+    timing = record.get("timing") or {}
     return {
         "model": model["id"],
         "seed": trial.seed,
         "status": record["status"],
         "reason": trial.reason,
         "budget": record.get("budget") or "",
-        "steps": training.get("steps"),
-        "parameters": model.get("n_parameters"),
         "times": [(name, timing.get(name)) for name in ("load", "train", "sample", "score")],
         "started": record.get("started_at") or "",
         "environment": record.get("environment") or "",
