@@ -74,7 +74,7 @@ def trade_offs(table: Table) -> Json | None:
     metrics = [
         {
             "title": f"{header(c)}{f', {c.qualifier}' if c.qualifier else ''}",
-            "unit": "" if c.unit == c.label else c.unit,
+            "unit": c.extra_unit,
             "headline": c.headline,
             "real": _value(reals[0].estimate(c)) if reals else None,
             "values": [_value(r.estimate(c)) for r in table.models],
@@ -137,7 +137,7 @@ def _cloud(path: Path) -> Json:
             "y": [significant(v) for v in density["y"]],
             "z": [[significant(v, 3) for v in line] for line in density["z"]],
         }
-    samples = content.get("samples") or []
+    samples = content.get("samples") or content.get("points") or []
     return {
         "x": [significant(p[0]) for p in samples],
         "y": [significant(p[1]) for p in samples],

@@ -116,7 +116,11 @@ def _summary(runs: Runs) -> list[str]:
     models = {t.model["id"] for t in runs.trials if not t.model.get("control")}
     failed = sum(not t.ok for t in runs.trials)
     seeds = sorted({t.seed for t in runs.trials if t.seed is not None})
-    budgets = dict.fromkeys(str(t.record["budget"]) for t in runs.trials if t.record.get("budget"))
+    budgets = dict.fromkeys(
+        str(t.record["budget"])
+        for t in runs.trials
+        if t.record.get("budget") and not t.model.get("control")
+    )
     starts = sorted(str(t.record["started_at"]) for t in runs.trials if t.record.get("started_at"))
     facts = [
         _count(len(models), "model"),

@@ -44,7 +44,7 @@ def _section(table: Table, all_metrics: bool) -> str:
 
 
 def _head(column: Column) -> str:
-    unit = f" [{text(column.unit)}]" if column.unit not in ("", column.label) else ""
+    unit = f" [{text(column.extra_unit)}]" if column.extra_unit else ""
     qualifier = f" ({text(column.qualifier)})" if column.qualifier else ""
     return f"{text(header(column))}{unit}{qualifier}"
 

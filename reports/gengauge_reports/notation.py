@@ -27,10 +27,16 @@ def number(value: float, half: float | None = None) -> str:
     if value != 0 and max(abs(value), half or 0) < 1e-4:
         return _scientific(value)
     if half is not None and half > 0:
-        return f"{value:,.{_decimals(half, 2)}f}"
+        return _fixed(value, half)
     if value == round(value) and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:,.{_decimals(value, 4)}f}"
+
+
+def _fixed(value: float, half: float) -> str:
+    """Write ``value`` to the second digit of ``half``, before the point or after it."""
+    places = 1 - math.floor(math.log10(half))
+    return f"{round(value, min(6, places)):,.{min(6, max(0, places))}f}"
 
 
 def _decimals(scale: float, digits: int) -> int:
@@ -55,7 +61,7 @@ def margin(value: float, half: float) -> str:
     >>> margin(0.00123, 0.000083), margin(1.5, 1e-9), margin(2e-5, 1e-6)
     ('0.000083', '1.00e-9', '1.00e-6')
     """
-    fixed = f"{half:,.{_decimals(half, 2)}f}"
+    fixed = _fixed(half, half)
     small = value != 0 and max(abs(value), half) < 1e-4
     return _scientific(half) if small or float(fixed.replace(",", "")) == 0 else fixed
 

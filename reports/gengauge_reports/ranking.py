@@ -41,6 +41,11 @@ class Column:
         """The label with the embedder it was measured in."""
         return f"{self.label} ({self.embedder})" if self.embedder else self.label
 
+    @property
+    def extra_unit(self) -> str:
+        """The unit, unless the label says it already."""
+        return "" if self.unit.casefold() == self.label.casefold() else self.unit
+
 
 @dataclass(frozen=True)
 class Rank:

@@ -83,8 +83,7 @@ def _head(column: Column) -> list[str]:
     lines = [f"{column.label} {ARROWS.get(column.direction, '')}".strip()]
     if column.embedder:
         lines.append(f"in {column.embedder}")
-    unit = "" if column.unit == column.label else column.unit
-    return [printable(t) for t in (*lines, unit, *column.qualifier.split(", ")) if t]
+    return [printable(t) for t in (*lines, column.extra_unit, *column.qualifier.split(", ")) if t]
 
 
 def _parts(cell: Cell) -> tuple[str, str]:

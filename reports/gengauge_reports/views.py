@@ -109,8 +109,8 @@ def _head(column: Column, tips: Tips) -> HeadView:
     tips.columns.append({"title": column.title, "facts": [f for f in facts if f[1]]})
     return HeadView(
         column.label, column.embedder, notation.ARROWS.get(column.direction, ""),
-        "" if column.unit == column.label else column.unit, column.qualifier, column.suite,
-        column.headline, better, len(tips.columns) - 1,
+        column.extra_unit, column.qualifier, column.suite, column.headline, better,
+        len(tips.columns) - 1,
     )  # fmt: skip
 
 

@@ -75,7 +75,7 @@ function cloudPlot(section, data, index) {
   const ink = cloud.model === null ? colour("ink") : modelInk(cloud.model);
   const traces = [];
   if (cloud.density) {
-    const peak = Math.max(...cloud.density.z.flat());
+    const peak = Math.max(...(frame.density || cloud.density).z.flat()); // one scale for all
     traces.push({
       type: "contour", x: cloud.density.x, y: cloud.density.y, z: cloud.density.z, showscale: false, hoverinfo: "skip",
       zmin: 0, zmax: peak, autocontour: false, contours: { start: peak / 12, end: peak, size: peak / 8 }, colorscale: [[0, faded(ink, 0)], [1, faded(ink, 0.5)]], line: { width: 0.6, color: faded(ink, 0.6) },
