@@ -74,7 +74,7 @@ def trade_offs(table: Table) -> Json | None:
     metrics = [
         {
             "title": f"{header(c)}{f', {c.qualifier}' if c.qualifier else ''}",
-            "unit": c.unit,
+            "unit": c.extra_unit,
             "headline": c.headline,
             "real": _value(reals[0].estimate(c)) if reals else None,
             "values": [_value(r.estimate(c)) for r in table.models],
@@ -137,7 +137,7 @@ def _cloud(path: Path) -> Json:
             "y": [significant(v) for v in density["y"]],
             "z": [[significant(v, 3) for v in line] for line in density["z"]],
         }
-    samples = content.get("samples") or []
+    samples = content.get("samples") or content.get("points") or []
     return {
         "x": [significant(p[0]) for p in samples],
         "y": [significant(p[1]) for p in samples],
@@ -147,7 +147,7 @@ def _cloud(path: Path) -> Json:
 
 def grids(table: Table, trials: Sequence[Trial]) -> list[Json]:
     """Return the sample grids as data URIs: real pictures first, then models, then controls."""
-    found = []
+    found: list[Json] = []
     for trial in trials:
         if uri := data_uri(trial.store.dataset_folder(table.dataset) / "real.png"):
             found.append({"title": "real data", "uri": uri, "role": "data", "seed": None})

@@ -94,7 +94,8 @@ def identity(trial: Trial) -> tuple[str, ...]:
     """Return what must agree before two trials count as seeds of the same thing."""
     model = trial.model
     parameters = json.dumps(model.get("parameters") or {}, sort_keys=True, default=str)
-    version = f"{model.get('version', '')} {str(model.get('code', ''))[:12]}"
+    fingerprint = str(model.get("code") or "").rpartition("+")[2][:12]  # name==version+hash
+    version = f"{model.get('version') or ''} {fingerprint}"
     return (str(model["id"]), parameters, str(trial.record.get("budget", "")), version)
 
 

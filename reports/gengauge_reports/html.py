@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 
 from gengauge.store import RunStore
 from gengauge_reports import figures, notation
 from gengauge_reports.gather import Runs, Trial, gather
-from gengauge_reports.ranking import Row, Table, tables
+from gengauge_reports.ranking import Table, tables
 from gengauge_reports.views import Tips, table_view, trial_facts
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;)]")
@@ -53,10 +53,12 @@ def render(stores: list[RunStore], *, title: str = "") -> bytes:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("gengauge_reports"), autoescape=True, undefined=StrictUndefined,
+        loader=PackageLoader("gengauge_reports"), autoescape=True,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters.update(linked=linked, number=notation.number, seconds=notation.seconds)
+    environment.filters.update(
+        linked=linked, compact=notation.compact, seconds=notation.seconds, words=notation.status,
+    )  # fmt: skip
     return environment
 
 
@@ -85,7 +87,7 @@ def policy(scripts: Sequence[str]) -> str:
 
 def json_text(data: Any) -> Markup:
     """Return JSON that may stand inside a script element: no character of it can end one."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(data, allow_nan=False, sort_keys=True, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
@@ -102,10 +104,10 @@ def linked(text: str) -> Markup:
 
 
 def _title(runs: Runs) -> str:
+    benchmarks = [t.record.get("benchmark") or {} for t in runs.trials]
     names = dict.fromkeys(
-        f"{b.get('name') or 'run'} v{b['version']}" if b.get("version") else str(b.get("name") or "run")
-        for t in runs.trials
-        if (b := t.record.get("benchmark") or {}) is not None
+        str(b.get("name") or "run") + (f" v{b['version']}" if b.get("version") else "")
+        for b in benchmarks
     )
     return " + ".join(names) or "empty run"
 
@@ -114,7 +116,11 @@ def _summary(runs: Runs) -> list[str]:
     models = {t.model["id"] for t in runs.trials if not t.model.get("control")}
     failed = sum(not t.ok for t in runs.trials)
     seeds = sorted({t.seed for t in runs.trials if t.seed is not None})
-    budgets = dict.fromkeys(str(t.record["budget"]) for t in runs.trials if t.record.get("budget"))
+    budgets = dict.fromkeys(
+        str(t.record["budget"])
+        for t in runs.trials
+        if t.record.get("budget") and not t.model.get("control")
+    )
     starts = sorted(str(t.record["started_at"]) for t in runs.trials if t.record.get("started_at"))
     facts = [
         _count(len(models), "model"),
@@ -142,7 +148,11 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
         "name": table.dataset,
         "facts": _dataset_facts(trials[0]),
         "table": table_view(table, tips),
-        "failed": [_failure(r, t) for r in _rows(table) for t in r.failures],
+        "failed": [
+            {"model": row.label, "status": word, "reason": reason, "seeds": seeds}
+            for row in (*table.models, *table.controls, *table.failed)
+            for word, reason, seeds in row.failure_reasons
+        ],
         "unscored": table.unscored,
         "grids": figures.grids(table, trials),
         "curves": [c["model"] for c in curves],
@@ -151,15 +161,6 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
         "trials": [trial_facts(t) for t in trials],
         "figures": {"curves": curves, "clouds": clouds, "tradeoffs": trade_offs},
     }
-
-
-def _rows(table: Table) -> list[Row]:
-    return [*table.models, *table.controls, *table.failed]
-
-
-def _failure(row: Row, trial: Trial) -> dict[str, Any]:
-    return {"model": row.label, "seed": trial.seed, "status": trial.record["status"],
-            "reason": trial.reason}  # fmt: skip
 
 
 def _dataset_facts(trial: Trial) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gengauge.store import RunStore
 from gengauge_reports.gather import gather
-from gengauge_reports.notation import header, place, printable, signed
+from gengauge_reports.notation import header, place, printable, signed, status
 from gengauge_reports.ranking import Column, Row, Table, tables
 
 LEGEND = (
@@ -34,10 +34,9 @@ def _section(table: Table, all_metrics: bool) -> str:
     lines += [_row(r, columns) for r in table.controls]
     parts = [f"## {text(table.dataset)}", "\n".join(lines)]
     failures = [
-        f"- {code(row.label)} seed {trial.seed}: **{text(trial.record['status'])}**, "
-        f"{code(trial.reason)}"
+        f"- {code(row.label)} seed {seeds}: **{text(status(word))}**, {code(reason)}"
         for row in (*table.models, *table.controls, *table.failed)
-        for trial in row.failures
+        for word, reason, seeds in row.failure_reasons
     ]
     if failures:
         parts.append("Trials without scores:\n\n" + "\n".join(failures))
@@ -45,7 +44,7 @@ def _section(table: Table, all_metrics: bool) -> str:
 
 
 def _head(column: Column) -> str:
-    unit = f" [{text(column.unit)}]" if column.unit not in ("", column.label) else ""
+    unit = f" [{text(column.extra_unit)}]" if column.extra_unit else ""
     qualifier = f" ({text(column.qualifier)})" if column.qualifier else ""
     return f"{text(header(column))}{unit}{qualifier}"
 

@@ -24,13 +24,19 @@ def number(value: float, half: float | None = None) -> str:
     >>> number(1.23456, 0.021), number(1234567.0), number(0.0000123), number(3.0)
     ('1.235', '1,234,567', '1.23e-5', '3')
     """
-    if value != 0 and abs(value) < 1e-4 and (half is None or half < 1e-4):
+    if value != 0 and max(abs(value), half or 0) < 1e-4:
         return _scientific(value)
     if half is not None and half > 0:
-        return f"{value:,.{_decimals(half, 2)}f}"
+        return _fixed(value, half)
     if value == round(value) and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:,.{_decimals(value, 4)}f}"
+
+
+def _fixed(value: float, half: float) -> str:
+    """Write ``value`` to the second digit of ``half``, before the point or after it."""
+    places = 1 - math.floor(math.log10(half))
+    return f"{round(value, min(6, places)):,.{min(6, max(0, places))}f}"
 
 
 def _decimals(scale: float, digits: int) -> int:
@@ -46,8 +52,30 @@ def plus_minus(value: float, half: float | None) -> str:
     """Write ``value ± half``, without the half where it is unknown or nothing."""
     if half is None or half == 0:
         return number(value)
-    return f"{number(value, half)} ± {number(half, half)}"
+    return f"{number(value, half)} ± {margin(value, half)}"
 
+
+def margin(value: float, half: float) -> str:
+    """Write the uncertainty with the decimals of its value.
+
+    >>> margin(0.00123, 0.000083), margin(1.5, 1e-9), margin(2e-5, 1e-6)
+    ('0.000083', '1.00e-9', '1.00e-6')
+    """
+    fixed = _fixed(half, half)
+    small = value != 0 and max(abs(value), half) < 1e-4
+    return _scientific(half) if small or float(fixed.replace(",", "")) == 0 else fixed
+
+
+def compact(value: float) -> str:
+    """Write a count in few characters.
+
+    >>> compact(950), compact(123456), compact(7.1e9)
+    ('950', '123 k', '7.1 G')
+    """
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= size:
+            return f"{value / size:.{1 if value < 10 * size else 0}f}{unit}"
+    return f"{value:g}"
 
 def signed(cell: Cell) -> str:
     """Write a cell's estimate with the sign of its kind; an en dash where there is none."""
@@ -85,6 +113,11 @@ def seconds(value: float | None) -> str:
     if minutes < 120:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def status(word: object) -> str:
+    """Write a status as words."""
+    return str(word).replace("_", " ")
 
 
 def printable(text: object) -> str:

@@ -41,6 +41,11 @@ class Column:
         """The label with the embedder it was measured in."""
         return f"{self.label} ({self.embedder})" if self.embedder else self.label
 
+    @property
+    def extra_unit(self) -> str:
+        """The unit, unless the label says it already."""
+        return "" if self.unit.casefold() == self.label.casefold() else self.unit
+
 
 @dataclass(frozen=True)
 class Rank:
@@ -79,6 +84,14 @@ class Row:
     def failures(self) -> list[Trial]:
         """The trials that did not finish."""
         return [t for t in self.trials if not t.ok]
+
+    @property
+    def failure_reasons(self) -> list[tuple[str, str, str]]:
+        """Status, reason and seeds of what did not finish, seeds that fared alike together."""
+        alike: dict[tuple[str, str], list[str]] = {}
+        for trial in self.failures:
+            alike.setdefault((trial.record["status"], trial.reason), []).append(str(trial.seed))
+        return [(*key, ", ".join(seeds)) for key, seeds in alike.items()]
 
     @property
     def failed(self) -> bool:
@@ -232,6 +245,8 @@ def rank(column: Column, rows: Sequence[Row]) -> None:
     at least 95 % of runs.
     """
     scored = [(r, e) for r in rows if (e := r.estimate(column)) is not None]
+    if len(scored) < 2:
+        return  # alone there is no place to take
     pairs = list(combinations(range(len(scored)), 2))
     adjusted = holm([difference_p(scored[i][1], scored[j][1]) for i, j in pairs])
     better = [0] * len(scored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from textwrap import shorten
 
 from rich import box
 from rich.cells import cell_len, set_cell_size
@@ -12,8 +13,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from gengauge.store import RunStore
-from gengauge_reports.gather import Trial, gather
-from gengauge_reports.notation import ARROWS, KINDS, SIGNS, place, printable, signed
+from gengauge_reports.gather import gather
+from gengauge_reports.notation import ARROWS, KINDS, SIGNS, place, printable, signed, status
 from gengauge_reports.ranking import Cell, Column, Row, Table, tables
 
 _GAP = 2  # columns that rich puts between two cells
@@ -49,9 +50,9 @@ def _dataset(console: Console, table: Table) -> None:
     else:
         console.print(Text(printable(table.dataset), style="bold"))
         console.print(Text("No scores.\n", style="dim"))
-    failures = [(r, t) for r in (*rows, *table.failed) for t in r.failures]
-    for row, trial in failures:
-        console.print(_failure(row, trial))
+    failures = [(r.label, *f) for r in (*rows, *table.failed) for f in r.failure_reasons]
+    for failure in failures:
+        console.print(_failure(*failure))
     if failures:
         console.print()
 
@@ -82,8 +83,7 @@ def _head(column: Column) -> list[str]:
     lines = [f"{column.label} {ARROWS.get(column.direction, '')}".strip()]
     if column.embedder:
         lines.append(f"in {column.embedder}")
-    unit = "" if column.unit == column.label else column.unit
-    return [printable(t) for t in (*lines, unit, *column.qualifier.split(", ")) if t]
+    return [printable(t) for t in (*lines, column.extra_unit, *column.qualifier.split(", ")) if t]
 
 
 def _parts(cell: Cell) -> tuple[str, str]:
@@ -133,11 +133,12 @@ def _rich(table: Table, columns: Sequence[Column], width: int) -> RichTable:
     return grid
 
 
-def _failure(row: Row, trial: Trial) -> Text:
+def _failure(label: str, word: str, reason: str, seeds: str) -> Text:
     text = Text("✗ ", style="red")
-    text.append(printable(row.label), style="bold")
-    text.append(f" seed {trial.seed} {trial.record['status']}: ", style="red")
-    return text.append(printable(trial.reason))
+    text.append(printable(label), style="bold")
+    text.append(f" seed {seeds} {printable(status(word))}: ", style="red")
+    # the page and the trial's log have the rest
+    return text.append(shorten(printable(reason), 160, placeholder=" ..."))
 
 
 def _legend(console: Console, found: Sequence[Table]) -> None:

@@ -1,4 +1,4 @@
-"""Ranked tables as the page shows them: every text final, nothing left for the template to work out."""
+"""Ranked tables as the page shows them: every text final, nothing for the template to work out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from gengauge_reports import notation
 from gengauge_reports.aggregate import Estimate
-from gengauge_reports.figures import training_seconds
 from gengauge_reports.gather import Trial
 from gengauge_reports.ranking import Cell, Column, Row, Table
 
@@ -57,9 +56,8 @@ class RowView:
     label: str
     family: str
     summary: str
-    seeds: str
+    finished_seeds: int
     parameters: int | None
-    training: float | None
     failed_seeds: int
     cells: list[CellView]
 
@@ -73,6 +71,7 @@ class TableView:
     controls: list[RowView]
     leaders: list[tuple[str, str]]
     suites: list[str]
+    signs: list[tuple[str, str]]
 
 
 def table_view(table: Table, tips: Tips) -> TableView:
@@ -85,7 +84,15 @@ def table_view(table: Table, tips: Tips) -> TableView:
         [_row(r, table.columns, heads, spans, tips) for r in table.controls],
         [leader for c in table.headline if (leader := _leader(c, table.models))],
         list(dict.fromkeys(c.suite for c in table.columns)),
+        _signs([*table.models, *table.controls]),
     )
+
+
+def _signs(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Return the signs these rows use, with what each says."""
+    kinds = {c.estimate.kind for r in rows for c in r.cells.values() if c.estimate}
+    signed = [k for k in ("upper_bound", "lower_bound", "estimate") if k in kinds]
+    return [(notation.SIGNS[k], k.replace("_", " ")) for k in signed]
 
 
 def _head(column: Column, tips: Tips) -> HeadView:
@@ -102,13 +109,13 @@ def _head(column: Column, tips: Tips) -> HeadView:
     tips.columns.append({"title": column.title, "facts": [f for f in facts if f[1]]})
     return HeadView(
         column.label, column.embedder, notation.ARROWS.get(column.direction, ""),
-        "" if column.unit == column.label else column.unit, column.qualifier, column.suite,
-        column.headline, better, len(tips.columns) - 1,
+        column.extra_unit, column.qualifier, column.suite, column.headline, better,
+        len(tips.columns) - 1,
     )  # fmt: skip
 
 
 def _span(column: Column, rows: Sequence[Row]) -> tuple[float, float]:
-    """Return the range of the models' intervals; controls beyond it are clipped to its ends."""
+    """Return the range of the models' intervals; a control beyond it gets no mark."""
     found = [e for r in rows if (e := r.estimate(column))]
     ends = [v for e in found for v in (e.value, e.low, e.high) if v is not None]
     return (min(ends), max(ends)) if ends else (0.0, 0.0)
@@ -126,10 +133,9 @@ def _row(
         _cell(row, row.cells[c.key], head, span, tips)
         for c, head, span in zip(columns, heads, spans, strict=True)
     ]
-    seeds = ", ".join(str(t.seed) for t in row.trials if t.ok)
     return RowView(
-        row.label, str(model.get("family", "")), str(model.get("summary") or ""), seeds,
-        model.get("n_parameters"), training_seconds(row), len(row.failures), cells,
+        row.label, str(model.get("family", "")), str(model.get("summary") or ""),
+        len(row.trials) - len(row.failures), model.get("n_parameters"), len(row.failures), cells,
     )  # fmt: skip
 
 
@@ -144,14 +150,14 @@ def _cell(
     half = estimate.half or None
     return CellView(
         notation.number(estimate.value, half), notation.SIGNS.get(estimate.kind, "?"),
-        notation.number(half, half) if half else "", notation.place(cell.rank),
+        notation.margin(estimate.value, half) if half else "", notation.place(cell.rank),
         cell.rank is not None and cell.rank.low == 1, estimate.value, tip, _marks(estimate, span),
     )  # fmt: skip
 
 
 def _marks(estimate: Estimate, span: tuple[float, float]) -> tuple[float, float, float] | None:
     low, high = span
-    if high <= low:
+    if high <= low or not low <= estimate.value <= high:
         return None
 
     def percent(value: float | None) -> float:
@@ -202,21 +208,24 @@ def _leader(column: Column, models: Sequence[Row]) -> tuple[str, str] | None:
     if not first:
         return None
     title = notation.header(column) + (f", {column.qualifier}" if column.qualifier else "")
-    return title, ", ".join(first) + (" (no significant difference)" if len(first) > 1 else "")
+    scored = sum(r.estimate(column) is not None for r in models)
+    if len(first) == scored:
+        return title, f"no significant difference between {scored} models"
+    if len(first) > 3:
+        return title, f"{len(first)} of {scored} models, not told apart"
+    return title, ", ".join(first) + (" (not told apart)" if len(first) > 1 else "")
 
 
 def trial_facts(trial: Trial) -> dict[str, Any]:
     """Return what the list of trials shows of one: cost, status, reason and its command."""
     record, model = trial.record, trial.model
-    training, timing = record.get("training") or {}, record.get("timing") or {}
+    timing = record.get("timing") or {}
     return {
         "model": model["id"],
         "seed": trial.seed,
         "status": record["status"],
         "reason": trial.reason,
         "budget": record.get("budget") or "",
-        "steps": training.get("steps"),
-        "parameters": model.get("n_parameters"),
         "times": [(name, timing.get(name)) for name in ("load", "train", "sample", "score")],
         "started": record.get("started_at") or "",
         "environment": record.get("environment") or "",

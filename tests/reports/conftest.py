@@ -69,10 +69,11 @@ def record(model: str, scores: list[dict], seed: int = 0, **changes: Any) -> dic
         "schema_version": 1, "run_id": "r1", "trial": f"{abs(hash_of(model, dataset, seed)):012x}",
         "started_at": f"2026-11-22T10:0{seed}:00+00:00", "status": "ok",
         "model": {
-            "id": model, "base": base, "family": "control" if control else "vae",
+            "id": model, "base": base, "family": "control" if control else "family",
             "summary": f"what {model} is", "reference": "", "control": control,
-            "distribution": "gengauge", "version": "0.1.0", "code": "abc",
+            "distribution": "gengauge", "version": "0.1.0", "code": "gengauge==0.1.0+abc",
             "parameters": {"latent": 16}, "n_parameters": 0 if control else 123456,
+            "checkpoint_sha256": None,
         },
         "dataset": {
             "id": dataset, "modality": "image" if image else "points",
@@ -129,7 +130,8 @@ class Factory:
         gaps = (axis_x[None, :, None] - x) ** 2 + (axis_y[:, None, None] - y) ** 2
         z = np.exp(-gaps / (2 * (noise + 0.1) ** 2)).mean(-1)
         grid = {"x": axis_x.tolist(), "y": axis_y.tolist(), "z": z.tolist()}
-        write_json(path, {"samples": cloud.tolist(), "density": grid if density else None})
+        key = "samples" if "trials" in path.parts else "points"
+        write_json(path, {key: cloud.tolist(), "density": grid if density else None})
 
     def curve(self, key: str, floor: float) -> None:
         folder = self.store.trial_folder(key)
@@ -228,3 +230,14 @@ def run(factory: Factory) -> RunStore:
     toml = factory.store.folder / "benchmark.toml"
     toml.write_text('[benchmark]\nname = "quick"\nversion = 1\n')
     return factory.store
+
+
+@pytest.fixture
+def make_score() -> Any:
+    """Test modules are imported apart from this file, so they are handed its builder."""
+    return score
+
+
+@pytest.fixture
+def hostile() -> str:
+    return HOSTILE

@@ -45,7 +45,7 @@ function layout(more) {
   return {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
     font: { family: getComputedStyle(document.body).fontFamily, color: colour("ink"), size: 12 },
-    margin: { l: 8, r: 8, t: 8, b: 8 }, hovermode: "closest",
+    margin: { l: 8, r: 8, t: 18, b: 8 }, hovermode: "closest",
     hoverlabel: { bgcolor: colour("paper"), bordercolor: colour("strong"), font: { color: colour("ink"), size: 12 } },
     ...more,
   };
@@ -75,9 +75,10 @@ function cloudPlot(section, data, index) {
   const ink = cloud.model === null ? colour("ink") : modelInk(cloud.model);
   const traces = [];
   if (cloud.density) {
+    const peak = Math.max(...(frame.density || cloud.density).z.flat()); // one scale for all
     traces.push({
       type: "contour", x: cloud.density.x, y: cloud.density.y, z: cloud.density.z, showscale: false, hoverinfo: "skip",
-      ncontours: 8, colorscale: [[0, faded(ink, 0)], [1, faded(ink, 0.5)]], line: { width: 0.6, color: faded(ink, 0.6) },
+      zmin: 0, zmax: peak, autocontour: false, contours: { start: peak / 12, end: peak, size: peak / 8 }, colorscale: [[0, faded(ink, 0)], [1, faded(ink, 0.5)]], line: { width: 0.6, color: faded(ink, 0.6) },
     });
   }
   traces.push({
@@ -99,18 +100,50 @@ function errors(values, key) {
   };
 }
 
-function tradeoffPlot(section, data, against) {
+// Ticks at 1, 2, 5 of every decade, or at the decades alone where there are many
+function logarithmic([low, high]) {
+  const steps = high - low > 2.5 ? [1] : [1, 2, 5];
+  const values = [];
+  for (let power = Math.floor(low); power <= high; power++) for (const step of steps) values.push(step * 10 ** power);
+  return { type: "log", range: [low, high], tickvals: values, ticktext: values.map((v) => Number(v.toPrecision(1)).toLocaleString("en")) };
+}
+
+// Where each label goes: the first of four places that covers no marker and no other label
+function places(points, labels, width, height) {
+  const xs = range(points.map((p) => p[0]), 0.25), ys = range(points.map((p) => p[1]), 0.1);
+  const at = points.map(([x, y]) => [width * (x - xs[0]) / (xs[1] - xs[0]), height * (y - ys[0]) / (ys[1] - ys[0])]);
+  const taken = at.map(([x, y]) => [x - 7, y - 7, x + 7, y + 7]);
+  return at.map(([x, y], i) => {
+    const wide = 7 * labels[i].length + 6;
+    const boxes = {
+      "middle right": [x + 8, y - 7, x + 8 + wide, y + 7], "middle left": [x - 8 - wide, y - 7, x - 8, y + 7],
+      "top center": [x - wide / 2, y + 8, x + wide / 2, y + 22], "bottom center": [x - wide / 2, y - 22, x + wide / 2, y - 8],
+    };
+    const free = ([l, b, r, t]) => l > 0 && r < width && taken.every(([l2, b2, r2, t2]) => r < l2 || l > r2 || t < b2 || b > t2);
+    const chosen = Object.keys(boxes).find((name) => free(boxes[name])) || "top center";
+    taken.push(boxes[chosen]);
+    return chosen;
+  });
+}
+
+function shortened(text) {
+  return text.length > 18 ? text.slice(0, 17) + "…" : text;
+}
+
+function tradeoffPlot(section, data, against, node) {
   const all = data.tradeoffs;
   const metric = all.metrics[section.querySelector("select.metric").value];
   const rows = all.models.map((model, i) => ({
     model, y: metric.values[i],
     x: against === "training" ? (all.training[i] === null ? null : { v: all.training[i], above: null }) : all.speed[i],
   })).filter((row) => row.y && row.x && row.x.v > 0);
-  const traces = rows.map((row) => {
+  const labels = rows.map((row) => shortened(row.model));
+  const positions = places(rows.map((row) => [Math.log10(row.x.v), row.y.v]), labels, node.clientWidth - 60, node.clientHeight - 70);
+  const traces = rows.map((row, i) => {
     const ink = modelInk(row.model);
     return {
-      type: "scatter", mode: "markers+text", x: [row.x.v], y: [row.y.v], text: [plain(row.model)],
-      textposition: "top center", textfont: { size: 11, color: ink }, cliponaxis: false,
+      type: "scatter", mode: "markers+text", x: [row.x.v], y: [row.y.v], text: [positions[i] === "middle right" ? "\u2002" + plain(labels[i]) : plain(labels[i]) + (positions[i] === "middle left" ? "\u2002" : "")],
+      textposition: positions[i], textfont: { size: 11, color: ink }, cliponaxis: false,
       marker: { size: 9, color: ink, symbol: modelSymbol(row.model) + (row.y.kind === "exact" ? "" : "-open"), line: { width: 1.8, color: ink } },
       error_y: { ...errors([row], "y"), color: ink }, error_x: { ...errors([row], "x"), color: ink },
       hovertemplate: `${plain(row.model)}<br>%{y:.5g} ${plain(metric.unit)}<br>%{x:.4g}<extra>${row.y.kind.replace("_", " ")}</extra>`,
@@ -124,9 +157,11 @@ function tradeoffPlot(section, data, against) {
     annotations.push({ xref: "paper", x: 1, y: real, text: "real data", showarrow: false, xanchor: "right", yanchor: "bottom", font: { size: 11, color: colour("soft") } });
   }
   if (!rows.length) annotations.push({ xref: "paper", yref: "paper", x: 0.5, y: 0.5, text: "no model has both numbers", showarrow: false, font: { color: colour("soft") } });
+  const missing = all.models.length - rows.length;
+  if (rows.length && missing) annotations.push({ xref: "paper", yref: "paper", x: 0, y: 1, text: `${missing} of ${all.models.length} models lack a number`, showarrow: false, xanchor: "left", yanchor: "bottom", font: { size: 11, color: colour("soft") } });
   const title = against === "training" ? "training time [s]" : "samples a second";
   return [traces, layout({
-    xaxis: axis(title, { type: "log", nticks: 6, dtick: xs.length && range(xs, 0)[1] - range(xs, 0)[0] > 2 ? 1 : "D2", range: xs.length ? range(xs, 0.22) : undefined }),
+    xaxis: axis(title, xs.length ? logarithmic(range(xs, 0.25)) : {}),
     yaxis: axis(metric.title + (metric.unit ? ` [${metric.unit}]` : "")), shapes, annotations,
   })];
 }
@@ -136,7 +171,7 @@ const KINDS = { curve: curvePlot, cloud: cloudPlot, tradeoff: tradeoffPlot };
 function draw(node) {
   const section = node.closest("section");
   const data = DATA.datasets[Number(section.dataset.index)];
-  const [traces, look] = KINDS[node.dataset.plot](section, data, node.dataset.index);
+  const [traces, look] = KINDS[node.dataset.plot](section, data, node.dataset.index, node);
   drawn.add(node);
   return Plotly.react(node, traces, look, CONFIG);
 }

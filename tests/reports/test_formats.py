@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+from rich.cells import cell_len
+
+import gengauge_reports
+from gengauge.store import COLUMNS, RunStore
+from gengauge_reports import markdown, notation, terminal, tidy
+
+SPECS = gengauge_reports.gengauge_reports()
+
+
+def test_registering_imports_nothing_heavy():
+    code = "import sys, gengauge_reports; gengauge_reports.gengauge_reports(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert "gengauge_reports" in loaded
+    assert not loaded & {"torch", "pandas", "jinja2", "plotly", "rich", "scipy", "numpy"}
+
+
+def test_rendering_never_loads_torch(run):
+    code = (
+        "import sys; from gengauge.store import RunStore;"
+        "from gengauge_reports import html, terminal;"
+        f"s = [RunStore.open({str(run.folder)!r})]; html.render(s); terminal.render(s);"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.id)
+def test_same_records_same_bytes(spec, run):
+    module, name = spec.target.split(":")
+    render = getattr(import_module(module), name)
+    first = render([RunStore.open(run.folder)])
+    assert first == render([RunStore.open(run.folder)])
+    assert len(first) > 100
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.id)
+def test_a_run_with_nothing_in_it_renders(spec, factory):
+    module, name = spec.target.split(":")
+    factory.store.folder.joinpath("records.jsonl").touch()
+    assert isinstance(getattr(import_module(module), name)([factory.store]), bytes)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_terminal_keeps_to_its_width(run, width):
+    text = terminal.render([run], width=width).decode()
+    assert max(cell_len(line) for line in text.splitlines()) <= width
+    # no number and no header word is broken: they all stand whole somewhere
+    for whole in ("1.874 ± 0.022", "≤2.123 ± 0.089", "~14.7 ± 2.2", "samples/s ↑", "key fd-5000"):
+        assert whole in text
+
+
+def test_terminal_sets_controls_and_failures_apart(run):
+    lines = terminal.render([run], width=140).decode().splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("flow"))
+    rule = next(i for i, line in enumerate(lines) if line.startswith("──") and i > first)
+    real = next(i for i, line in enumerate(lines) if line.startswith("real"))
+    assert first < rule < real
+    assert any("gan seed 0 diverged: DivergedError" in line for line in lines)
+
+
+def test_terminal_colours_only_when_asked(run):
+    assert b"\x1b[" not in terminal.render([run])
+    assert b"\x1b[" in terminal.render([run], color=True)
+
+
+def test_a_name_cannot_steer_the_terminal(factory, make_score):
+    factory.add("\x1b[31mred\x07[bold]x\u202e\n", [make_score("nll", 1.0, 0.1)])
+    text = terminal.render([factory.store]).decode()
+    assert not set(text) & {"\x1b", "\x07", "\u202e"}
+    assert "red[bold]x" in text
+
+
+def test_markdown_cells_cannot_break_out(factory, make_score, hostile):
+    for name in (hostile, "a|b\nc", "`tick`", "@someone"):
+        factory.add(name, [make_score("nll", 1.0, 0.1)])
+    text = markdown.render([factory.store]).decode()
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 4
+    assert {line.replace("\\|", "").count("|") for line in table} == {3}
+    assert f"`{hostile}`" in text
+    assert "`@someone`" in text
+    assert "`` `tick` ``" in text
+
+
+def test_markdown_carries_ranks_kinds_and_reasons(run):
+    text = markdown.render([run]).decode()
+    assert "| `vae` | **2** · ≤2.123 ± 0.089 | **1\N{EN DASH}2** · \\~14.7 ± 2.2 |" in text
+    assert "`gan` seed 0: **diverged**" in text
+    assert "recall" not in text
+    assert "recall" in markdown.render([run], all_metrics=True).decode()
+
+
+def test_json_is_the_tidy_table(run):
+    rows = json.loads(tidy.render_json([run]), parse_constant=pytest.fail)
+    frame = run.frame()
+    assert len(rows) == len(frame)
+    assert {tuple(r) for r in rows} == {COLUMNS}
+    assert [r["metric"] for r in rows] == [m if isinstance(m, str) else None for m in frame.metric]
+    assert any(r["value"] is None and r["reason"] == "the model has no likelihood" for r in rows)
+
+
+def test_csv_defuses_formulas_in_text_and_leaves_numbers(factory, make_score):
+    factory.add('=HYPERLINK("x")', [make_score("nll", -1.5, 0.1)])
+    factory.add("+1", [], status="failed", error={"type": "@x", "message": "y"})
+    rows = list(csv.DictReader(io.StringIO(tidy.render_csv([factory.store]).decode())))
+    assert [r["model"] for r in rows] == ["'=HYPERLINK(\"x\")", "'+1"]
+    assert rows[0]["value"] == "-1.5"
+    assert rows[1]["reason"] == "'@x: y"
+    assert rows[1]["value"] == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "text"),
+    [
+        (1.23456, 0.0234, "1.235 ± 0.023"),
+        (12345.6, 120.0, "12,350 ± 120"),
+        (184660.0, 140051.0, "180,000 ± 140,000"),
+        (0.5, None, "0.5000"),
+        (3.0, 0.0, "3"),
+        (-0.0123, 0.001, "-0.0123 ± 0.0010"),
+    ],
+)
+def test_digits_follow_the_uncertainty(value, half, text):
+    assert notation.plus_minus(value, half) == text
