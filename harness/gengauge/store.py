@@ -157,7 +157,7 @@ def merge(old: Record, new: Record) -> Record:
     """
     if new["status"] != "ok":
         return new if old["status"] != "ok" else old
-    same = old["model"]["checkpoint_sha256"] == new["model"]["checkpoint_sha256"]
+    same = old["model"].get("checkpoint_sha256") == new["model"].get("checkpoint_sha256")
     if old["status"] != "ok" or not same:
         return new
     scores = {score_id(s): s for s in [*old["scores"], *new["scores"]]}
