@@ -190,8 +190,8 @@ def load_target(target: str) -> Any:
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else 'no message'}"
+    text = " ".join(str(error).split()) or "no message"
+    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
 
 
 def _entry_points() -> list[tuple[str, str, Distribution]]:

@@ -15,7 +15,7 @@ from gengauge.budget import Budget
 from gengauge.errors import DivergedError
 
 Loss = Callable[..., Tensor]
-_CHECK_EVERY = 50  # steps between looks at the clock and at the loss: each look waits for a GPU
+_CHECK_EVERY = 50  # steps between looks at the loss: each look waits for a GPU
 
 
 @dataclass
@@ -96,28 +96,32 @@ def train(
     """
     tensors = tuple(t.to(run.device) for t in tensors)
     module.to(run.device).train()
-    optimiser = torch.optim.AdamW(module.parameters(), lr=lr, weight_decay=weight_decay)
+    parameters = list(module.parameters())
+    optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
     size = min(batch_size, len(tensors[0]))
     total = run.budget.steps(size)
+    timeless = math.isfinite(total)  # steps or examples: the same model on every machine
     noise = run.generator("noise", run.device)
     curve = _Curve(run, module, loss, validation, total, keep_best)
     stream = batches(tensors, size, run.generator("batches"))
-    for step, batch in enumerate(stream, start=1):
-        _set_rate(optimiser, lr, step / total if math.isfinite(total) else run.fraction)
+    step, more = 0, True
+    while more:
+        step += 1
+        batch = next(stream)
+        _set_rate(optimiser, lr, step / total if timeless else run.fraction)
         value = loss(*batch, generator=noise)
         optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(module.parameters(), clip)
+        torch.autograd.backward(value)
+        nn.utils.clip_grad_norm_(parameters, clip)
         optimiser.step()
         run.steps, run.examples = run.steps + 1, run.examples + size
-        due = curve.due(step)
-        if due or step % _CHECK_EVERY == 0 or step >= total:
+        more = step < total if timeless else run.seconds < run.budget.seconds
+        due = curve.due(step) or not more
+        if due or step % _CHECK_EVERY == 0:
             _check_finite(value, step)
             run.on_progress(run.fraction)
-            if due or step >= total:
+            if due:
                 curve.add(value)
-            if step >= total or run.seconds >= run.budget.seconds:
-                break
     curve.finish()
     module.eval()
 

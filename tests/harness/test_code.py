@@ -59,10 +59,12 @@ def test_what_an_edit_changes(shop: Path, edited: str, changes: bool) -> None:
 
 def test_our_models_rest_on_the_training_loop_and_not_on_metrics() -> None:
     from gengauge.code import _closure, _editable_roots
+    from gengauge.registry import Registry
 
     roots = _editable_roots()
     if not roots:
         pytest.skip("gengauge is not installed editable: its version identifies its code")
-    files = _closure("gengauge_plugins.vae.model", False, roots)
+    module = Registry().models["vae"].target.partition(":")[0]
+    files = _closure(module, False, roots)
     assert "gengauge.training" in files
     assert not {"gengauge.metric", "gengauge.store", "gengauge.cli.run"} & set(files)

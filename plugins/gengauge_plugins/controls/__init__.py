@@ -1,0 +1,84 @@
+"""Controls: rows that need no training and show where a metric is blind."""
+
+from __future__ import annotations
+
+from gengauge import ModelSpec, Parameter, hookimpl
+
+_AMOUNT = Parameter(
+    "amount", 0.1, minimum=0,
+    doc="chance that a level moves by one; on points the noise's share of the deviation",
+)  # fmt: skip
+
+
+def _spread(factor: float) -> Parameter:
+    return Parameter("spread", factor, "factor on the distance to the mean", minimum=0)
+
+
+def _control(
+    id_: str,
+    target: str,
+    summary: str,
+    *,
+    parameters: tuple[Parameter, ...] = (),
+    capabilities: tuple[str, ...] = (),
+    needs_truth: bool = False,
+    reference: str = "",
+) -> ModelSpec:
+    return ModelSpec(
+        id=id_, family="control", summary=summary, reference=reference, control=True,
+        target=f"gengauge_plugins.controls.{target}", modalities=("image", "points"),
+        parameters=parameters, capabilities=capabilities, needs_truth=needs_truth,
+        budget="1 steps",
+    )  # fmt: skip
+
+
+def _anchors() -> list[ModelSpec]:
+    """Return the two ends of every scale, and the truth where it is known."""
+    return [
+        _control("real", "anchors:Real",
+                 "Held-out real data (the validation split): what a perfect model would score"),
+        _control("truth", "anchors:Truth",
+                 "The data's own known density: no likelihood can be better on average",
+                 capabilities=("density",), needs_truth=True),
+        _control("noise", "anchors:Noise",
+                 "Uniform noise, the zero of every scale; entropy alone mistakes it for diversity",
+                 capabilities=("density", "mass")),
+    ]  # fmt: skip
+
+
+def _copies() -> list[ModelSpec]:
+    """Return the controls that replay training data."""
+    meehan = ("Meehan et al. 2020, A Non-Parametric Test to Detect Data-Copying in Generative "
+              "Models, https://arxiv.org/abs/2004.05675")  # fmt: skip
+    return [
+        _control("copycat", "copies:Copycat", reference=meehan,
+                 summary="Replays training data: FD, precision and recall take it for real"),
+        _control("copycat-noise", "copies:NoisyCopycat", reference=meehan,
+                 summary="Copies with a little noise: hides from tests that look for exact copies",
+                 parameters=(_AMOUNT,)),
+        _control("half-copycat", "copies:HalfCopycat", reference=meehan,
+                 summary="Half copies, half noise: too near and too far cancel in C_T"),
+    ]  # fmt: skip
+
+
+def _distortions() -> list[ModelSpec]:
+    """Return the controls that get the spread of the data wrong."""
+    naeem = ("Naeem et al. 2020, Reliable Fidelity and Diversity Metrics for Generative Models, "
+             "https://arxiv.org/abs/2002.09797")  # fmt: skip
+    return [
+        _control("narrow", "copies:Rescaled", reference=naeem,
+                 summary="Copies drawn in to 0.7 of their spread: precision and FLD can prefer it",
+                 parameters=(_spread(0.7),)),
+        _control("wide", "copies:Rescaled", reference=naeem,
+                 summary="Copies pushed out to 1.3 of their spread: recall does not notice",
+                 parameters=(_spread(1.3),)),
+        _control("collapsed", "copies:Collapsed", reference=naeem,
+                 summary="One training example's close neighbourhood: precision does not notice",
+                 parameters=(_AMOUNT,)),
+    ]  # fmt: skip
+
+
+@hookimpl
+def gengauge_models() -> list[ModelSpec]:
+    """Return the calibration rows."""
+    return _anchors() + _copies() + _distortions()

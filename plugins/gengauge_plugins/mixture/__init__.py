@@ -1,0 +1,33 @@
+"""Mixtures fitted by expectation-maximisation: descriptions only, so that listing stays fast."""
+
+from __future__ import annotations
+
+from gengauge import ModelSpec, Parameter, hookimpl
+
+
+@hookimpl
+def gengauge_models() -> list[ModelSpec]:
+    """Return the Gaussian mixture."""
+    return [
+        ModelSpec(
+            id="gmm",
+            family="mixture",
+            summary="Gaussian mixture fitted by expectation-maximisation",
+            reference="Dempster, Laird & Rubin 1977, Maximum Likelihood from Incomplete Data via "
+                      "the EM Algorithm, https://doi.org/10.1111/j.2517-6161.1977.tb01600.x",
+            target="gengauge_plugins.mixture.gmm:GaussianMixture",
+            modalities=("image", "points"),
+            capabilities=("density", "clusterer"),
+            budget="60 steps",
+            parameters=(
+                Parameter("components", 20, "Gaussians in the mixture", minimum=1),
+                Parameter("covariance", "full", "what the components' covariances may be",
+                          choices=("full", "tied", "diag", "spherical")),
+                Parameter("regularisation", 0.0, minimum=0,
+                          doc="added to each variance, as a share of that value's variance; "
+                              "0: the best of four on the validation split"),
+                Parameter("copies", 5, "noisy copies of levelled data that EM sees", minimum=1),
+                Parameter("restarts", 1, "starts, of which the best goes on", minimum=1),
+            ),
+        )
+    ]  # fmt: skip

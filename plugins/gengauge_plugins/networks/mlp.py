@@ -1,0 +1,24 @@
+"""Multilayer perceptrons."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
+    """Return a perceptron ``[n, inputs] -> [n, outputs]`` with SiLU between its layers.
+
+    >>> mlp(2, (8, 8), 3)
+    Sequential(
+      (0): Linear(in_features=2, out_features=8, bias=True)
+      (1): SiLU()
+      (2): Linear(in_features=8, out_features=8, bias=True)
+      (3): SiLU()
+      (4): Linear(in_features=8, out_features=3, bias=True)
+    )
+    """
+    layers: list[nn.Module] = []
+    for width in hidden:
+        layers += [nn.Linear(inputs, width), nn.SiLU()]
+        inputs = width
+    return nn.Sequential(*layers, nn.Linear(inputs, outputs))

@@ -1,0 +1,30 @@
+"""Fitted models on disk: tensors as safetensors, the rest as JSON, never a pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+_TENSORS, _CONFIG = "model.safetensors", "model.json"
+
+
+def save_state(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
+    """Write ``tensors`` and the JSON-able ``config`` into ``folder``, which is made if missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # safetensors refuses views and shared storage, which a state dict may well hold
+    owned = {name: t.detach().to("cpu").clone().contiguous() for name, t in tensors.items()}
+    save_file(owned, folder / _TENSORS)
+    text = json.dumps(dict(config), indent=1, sort_keys=True)
+    (folder / _CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def load_state(folder: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors, on ``device``, and the config that ``save_state`` wrote."""
+    config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+    return load_file(folder / _TENSORS, device=str(device)), config

@@ -1,0 +1,172 @@
+"""The variational autoencoder."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gengauge import Dataset, FitRun, seeds, train
+from gengauge_plugins.networks.decoders import Decoder, DiscretisedLogistic, Gaussian
+from gengauge_plugins.networks.drawing import normal, refuse_condition
+from gengauge_plugins.networks.mlp import mlp
+from gengauge_plugins.networks.storage import load_state, save_state
+
+_WARM_UP = 0.25  # share of training over which the KL term gains its weight
+_ROWS = 16384  # rows decoded at once while bounding the likelihood: keeps memory flat in k
+
+
+class Network(nn.Module):
+    """Encoder q(z | x), diagonal Gaussian, and decoder p(x | z), of flat examples ``[n, d]``."""
+
+    def __init__(self, decoder: nn.Module, dimensions: int, latent: int, hidden: int) -> None:
+        super().__init__()
+        self.observe = decoder
+        self.latent = latent
+        self.encoder = mlp(dimensions, (hidden, hidden), 2 * latent)
+        self.decoder = mlp(latent, (hidden, hidden), 2 * dimensions)
+
+    @property
+    def observation(self) -> Decoder:
+        """The meaning of the decoder's outputs."""
+        return self.observe  # type: ignore[return-value]  # a Protocol cannot extend nn.Module
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log standard deviation ``[n, latent]`` of q(z | x)."""
+        mean, log_std = self.encoder(self.observation.inputs(x)).chunk(2, dim=-1)
+        return mean, log_std.clamp(-7.0, 3.0)
+
+    def negative_bound(self, x: Tensor, beta: float, generator: torch.Generator) -> Tensor:
+        """Return the batch mean of -ELBO in nats a dimension, its KL term times ``beta``."""
+        mean, log_std = self.posterior(x)
+        z = mean + log_std.exp() * normal(tuple(mean.shape), generator, mean.device)
+        fit = self.observation.log_likelihood(x, self.decoder(z)).sum(-1)
+        kl = 0.5 * (mean**2 + torch.exp(2 * log_std) - 1 - 2 * log_std).sum(-1)
+        return (beta * kl - fit).mean() / x.shape[-1]
+
+
+class VAE:
+    """A variational autoencoder whose decoder is a proper distribution over the data.
+
+    Levelled data gets discretised logistic noise, so ``log_weights`` bound the exact discrete
+    likelihood; continuous data gets a Gaussian with learned variance.
+
+    See Also:
+        :class:`gengauge_plugins.networks.decoders.DiscretisedLogistic`
+
+    References:
+        | Auto-Encoding Variational Bayes (Kingma & Welling, 2013)
+        | https://arxiv.org/abs/1312.6114
+
+        | Importance Weighted Autoencoders (Burda et al., 2015)
+        | https://arxiv.org/abs/1509.00519
+
+    Arguments:
+        latent: Dimensions of z.
+        hidden: Width of the two hidden layers of encoder and decoder.
+        beta: Weight of the KL term; other values than 1 train another objective, and the
+            likelihood bounds stay valid but loosen.
+        decode: ``sample`` draws from p(x | z), the distribution whose likelihood is scored;
+            ``mean`` takes its centre, which leaves the observation noise out.
+        batch_size: Examples a step.
+        lr: Peak learning rate.
+    """
+
+    def __init__(
+        self,
+        latent: int = 24,
+        hidden: int = 384,
+        beta: float = 1.0,
+        decode: str = "sample",
+        batch_size: int = 128,
+        lr: float = 2e-3,
+    ) -> None:
+        self.latent, self.hidden, self.beta = latent, hidden, beta
+        self.decode, self.batch_size, self.lr = decode, batch_size, lr
+        self.shape: tuple[int, ...] = ()
+        self.levels: int | None = None
+        self.network: Network
+
+    def fit(self, data: Dataset, run: FitRun) -> None:
+        """Maximise the evidence lower bound on ``data.train``."""
+        self.shape, self.levels = data.event_shape, data.levels
+        x, held_out = data.train.x.flatten(1), data.validation.x.flatten(1)
+        with seeds.global_seed(seeds.named_seed(run.seed, "weights")):
+            self.network = self._build(x.float().mean(0), x.float().std(0).clamp_min(1e-6))
+
+        def loss(x: Tensor, generator: torch.Generator) -> Tensor:
+            # a KL term at full weight from the start switches latents off before they are used
+            warm = min(1.0, run.fraction / _WARM_UP) if self.network.training else 1.0
+            return self.network.negative_bound(x, self.beta * warm, generator)
+
+        train(run, self.network, loss, (x,), validation=(held_out,),
+              batch_size=self.batch_size, lr=self.lr)  # fmt: skip
+
+    def _build(self, shift: Tensor, scale: Tensor) -> Network:
+        levels = self.levels
+        decoder = Gaussian(shift, scale) if levels is None else DiscretisedLogistic(levels)
+        return Network(decoder, math.prod(self.shape), self.latent, self.hidden)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @torch.no_grad()
+    def sample(self, n: int, condition: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Return ``n`` samples ``[n, *event]``: levels, or floats in the data's units."""
+        refuse_condition(condition, "vae")
+        h = self.network.decoder(normal((n, self.latent), generator, self._device))
+        observation = self.network.observation
+        x = observation.mean(h) if self.decode == "mean" else observation.sample(h, generator)
+        return x.view(n, *self.shape)
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return the decoder's centre at the posterior mean of ``x`` ``[n, *event]``."""
+        mean, _ = self.network.posterior(x.flatten(1).to(self._device))
+        return self.network.observation.mean(self.network.decoder(mean)).view(x.shape)
+
+    @torch.no_grad()
+    def log_weights(self, x: Tensor, k: int, generator: torch.Generator) -> Tensor:
+        """Return ``log p(x, z_i) - log q(z_i | x)`` in nats ``[k, n]``, float64."""
+        flat = x.flatten(1).to(self._device)
+        blocks = torch.split(flat, max(1, _ROWS // k))
+        parts = [self._weights(block, k, generator) for block in blocks]
+        return torch.cat(parts, dim=1)
+
+    def _weights(self, x: Tensor, k: int, generator: torch.Generator) -> Tensor:
+        mean, log_std = self.network.posterior(x)
+        noise = normal((k, *mean.shape), generator, mean.device)
+        z = mean + log_std.exp() * noise
+        fit = self.network.observation.log_likelihood(x, self.network.decoder(z))
+        # log N(z; 0, I) - log q(z | x): the constants of the two Gaussians cancel
+        ratio = log_std - 0.5 * z**2 + 0.5 * noise**2
+        return fit.double().sum(-1) + ratio.double().sum(-1)
+
+    @property
+    def evaluations_per_sample(self) -> float:
+        """One pass through the decoder."""
+        return 1.0
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights and biases of encoder and decoder."""
+        return sum(p.numel() for p in self.network.parameters())
+
+    def save(self, folder: Path) -> None:
+        """Write weights and shapes into ``folder``."""
+        config: dict[str, Any] = {"shape": list(self.shape), "levels": self.levels}
+        save_state(folder, self.network.state_dict(), config)
+
+    def load(self, folder: Path, device: torch.device) -> None:
+        """Restore what ``save`` wrote, on ``device``."""
+        tensors, config = load_state(folder, device)
+        self.shape, self.levels = tuple(config["shape"]), config["levels"]
+        blank = torch.ones(math.prod(self.shape))
+        with seeds.global_seed(0):  # the weights drawn here are replaced, the stream is not used up
+            self.network = self._build(blank, blank).to(device)
+        self.network.load_state_dict(tensors)
+        self.network.eval()

@@ -1,0 +1,45 @@
+"""Reports over stored runs; this module only registers them and imports nothing heavy."""
+
+from __future__ import annotations
+
+from gengauge.hooks import hookimpl
+from gengauge.specs import ReportSpec
+
+__all__ = ["gengauge_reports"]
+
+
+@hookimpl
+def gengauge_reports() -> list[ReportSpec]:
+    """Return the output formats that ship with gengauge."""
+    return [
+        ReportSpec(
+            id="terminal",
+            summary="ranked tables of the headline metrics for the terminal",
+            target="gengauge_reports.terminal:render",
+            suffix=".txt",
+        ),
+        ReportSpec(
+            id="html",
+            summary="one self-contained page: tables, curves, trade-offs and samples",
+            target="gengauge_reports.html:render",
+            suffix=".html",
+        ),
+        ReportSpec(
+            id="md",
+            summary="ranked tables as GitHub Markdown",
+            target="gengauge_reports.markdown:render",
+            suffix=".md",
+        ),
+        ReportSpec(
+            id="csv",
+            summary="the tidy table, one row for each trial and metric",
+            target="gengauge_reports.tidy:render_csv",
+            suffix=".csv",
+        ),
+        ReportSpec(
+            id="json",
+            summary="the tidy table as a list of objects",
+            target="gengauge_reports.tidy:render_json",
+            suffix=".json",
+        ),
+    ]

@@ -1,0 +1,170 @@
+"""What the plots of the page show, as plain data; colours and layout are the page's own affair."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gengauge_reports.aggregate import Estimate
+from gengauge_reports.gather import Trial
+from gengauge_reports.notation import header
+from gengauge_reports.ranking import Column, Row, Table
+
+Json = dict[str, Any]
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MOST_POINTS = 300  # of a curve: more than a small plot has pixels for
+
+
+def significant(value: float, digits: int = 4) -> float | None:
+    """Round to ``digits`` significant digits, so that the page stays small; None if not finite."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+
+
+def curves(table: Table) -> list[Json]:
+    """Return the learning curves of each model, one a seed; losses are each model's own."""
+    found = []
+    for row in table.models:
+        lines = [line for trial in row.trials if (line := _curve(trial))]
+        if lines:
+            found.append({"model": row.label, "lines": lines})
+    return found
+
+
+def _curve(trial: Trial) -> Json | None:
+    points = trial.store.curve(trial.key)
+    train = thinned([p for p in points if p.get("train_loss") is not None])
+    validation = thinned([p for p in points if p.get("validation_loss") is not None])
+    if not train and not validation:
+        return None
+    return {
+        "seed": trial.seed,
+        "train": _line(train, "train_loss"),
+        "validation": _line(validation, "validation_loss"),
+    }
+
+
+def thinned(points: Sequence[Json]) -> list[Json]:
+    """Return at most 300 of the points, evenly spread, the first and the last among them."""
+    if len(points) <= _MOST_POINTS:
+        return list(points)
+    step = (len(points) - 1) / (_MOST_POINTS - 1)
+    return [points[round(i * step)] for i in range(_MOST_POINTS)]
+
+
+def _line(points: Iterable[Json], key: str) -> Json:
+    points = list(points)
+    return {
+        "step": [p.get("step") for p in points],
+        "seconds": [p.get("seconds") for p in points],
+        "loss": [significant(p[key], 5) for p in points],
+    }
+
+
+def trade_offs(table: Table) -> Json | None:
+    """Return each model's quality by metric beside its training time and its sampling speed."""
+    speed = next((c for c in table.columns if c.metric == "samples_per_second"), None)
+    quality = [c for c in table.columns if c.suite != "speed" and _scored(c, table.models) > 0]
+    if not quality or not table.models:
+        return None
+    reals = [r for r in table.controls if r.trials[0].model.get("base") == "real"]
+    metrics = [
+        {
+            "title": f"{header(c)}{f', {c.qualifier}' if c.qualifier else ''}",
+            "unit": c.unit,
+            "headline": c.headline,
+            "real": _value(reals[0].estimate(c)) if reals else None,
+            "values": [_value(r.estimate(c)) for r in table.models],
+        }
+        for c in sorted(quality, key=lambda c: not c.headline)
+    ]
+    return {
+        "models": [r.label for r in table.models],
+        "training": [training_seconds(r) for r in table.models],
+        "speed": [_value(r.estimate(speed)) if speed else None for r in table.models],
+        "metrics": metrics,
+    }
+
+
+def _scored(column: Column, rows: Iterable[Row]) -> int:
+    return sum(r.estimate(column) is not None for r in rows)
+
+
+def _value(estimate: Estimate | None) -> Json | None:
+    if estimate is None:
+        return None
+    above = None if estimate.high is None else estimate.high - estimate.value
+    below = None if estimate.low is None else estimate.value - estimate.low
+    return {"v": estimate.value, "above": above, "below": below, "kind": estimate.kind}
+
+
+def training_seconds(row: Row) -> float | None:
+    """Return the mean training time of the seeds that finished."""
+    times = [
+        float(t.record["training"]["seconds"])
+        for t in row.trials
+        if t.ok and (t.record.get("training") or {}).get("seconds") is not None
+    ]
+    return sum(times) / len(times) if times else None
+
+
+def clouds(table: Table, trials: Sequence[Trial]) -> list[Json]:
+    """Return the true points, then each model's, every one with its density where known."""
+    found = []
+    for trial in trials:
+        truth = trial.store.dataset_folder(table.dataset) / "points.json"
+        if truth.exists():
+            found.append({"model": None, "title": "data", **_cloud(truth)})
+            break
+    for row in (*table.models, *table.controls):
+        for trial in row.trials:
+            path = trial.store.trial_folder(trial.key) / "points.json"
+            if trial.ok and path.exists():
+                found.append({"model": row.label, "title": row.label, **_cloud(path)})
+                break
+    return found
+
+
+def _cloud(path: Path) -> Json:
+    content = json.loads(path.read_text())
+    density = content.get("density")
+    if density is not None:
+        density = {
+            "x": [significant(v) for v in density["x"]],
+            "y": [significant(v) for v in density["y"]],
+            "z": [[significant(v, 3) for v in line] for line in density["z"]],
+        }
+    samples = content.get("samples") or []
+    return {
+        "x": [significant(p[0]) for p in samples],
+        "y": [significant(p[1]) for p in samples],
+        "density": density,
+    }
+
+
+def grids(table: Table, trials: Sequence[Trial]) -> list[Json]:
+    """Return the sample grids as data URIs: real pictures first, then models, then controls."""
+    found = []
+    for trial in trials:
+        if uri := data_uri(trial.store.dataset_folder(table.dataset) / "real.png"):
+            found.append({"title": "real data", "uri": uri, "role": "data", "seed": None})
+            break
+    for row in (*table.models, *table.controls):
+        role = "control" if row.control else "model"
+        for trial in row.trials:
+            uri = data_uri(trial.store.trial_folder(trial.key) / "samples.png") if trial.ok else ""
+            if uri:
+                found.append({"title": row.label, "uri": uri, "role": role, "seed": trial.seed})
+                break
+    return found
+
+
+def data_uri(path: Path) -> str:
+    """Return a PNG file as a data URI; empty where it is missing or no PNG."""
+    content = path.read_bytes() if path.exists() else b""
+    if not content.startswith(_PNG):
+        return ""
+    return "data:image/png;base64," + base64.b64encode(content).decode()

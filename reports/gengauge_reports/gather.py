@@ -1,0 +1,109 @@
+"""Brings the trials of several runs together, each beside the store its artifacts lie in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gengauge.store import Record, RunStore, merge
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One stored record and the run it came from."""
+
+    record: Record
+    store: RunStore
+
+    @property
+    def key(self) -> str:
+        """Content hash of the trial."""
+        return str(self.record["trial"])
+
+    @property
+    def ok(self) -> bool:
+        """Whether the trial finished and was scored."""
+        return bool(self.record["status"] == "ok")
+
+    @property
+    def dataset(self) -> str:
+        """Id of the dataset."""
+        return str(self.record["dataset"]["id"])
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """What the record says about the model."""
+        return dict(self.record["model"])
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that tells repetitions apart."""
+        seed: int | None = (self.record.get("seeds") or {}).get("seed")
+        return seed
+
+    @property
+    def reason(self) -> str:
+        """Why the trial has no scores, as ``type: message``; empty where it has."""
+        error = self.record.get("error") or {}
+        parts = [str(error[k]) for k in ("type", "message") if error.get(k)]
+        return ": ".join(parts) or ("" if self.ok else "no reason was recorded")
+
+
+@dataclass
+class Runs:
+    """Everything the reports read, of one run or of several."""
+
+    trials: list[Trial] = field(default_factory=list)
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def datasets(self) -> list[str]:
+        """Ids of the datasets, in the order they first appear."""
+        return list(dict.fromkeys(t.dataset for t in self.trials))
+
+    def on(self, dataset: str) -> list[Trial]:
+        """Return the trials on one dataset."""
+        return [t for t in self.trials if t.dataset == dataset]
+
+
+def gather(stores: Iterable[RunStore]) -> Runs:
+    """Read the stores; a trial that several of them hold counts once, later stores winning."""
+    runs = Runs()
+    trials: dict[str, Trial] = {}
+    for store in stores:
+        for record in store.records():
+            trial = Trial(record, store)
+            if trial.key in trials:
+                old = trials[trial.key]
+                merged = merge(old.record, record)
+                # the artifacts of a failed attempt are not those of the scores that are kept
+                trial = Trial(merged, old.store if merged is old.record else store)
+            trials[trial.key] = trial
+        runs.metrics.update(store.metrics())
+        runs.environments.update(store.environments())
+        runs.warnings.extend(store.warnings)
+    runs.trials = list(trials.values())
+    return runs
+
+
+def identity(trial: Trial) -> tuple[str, ...]:
+    """Return what must agree before two trials count as seeds of the same thing."""
+    model = trial.model
+    parameters = json.dumps(model.get("parameters") or {}, sort_keys=True, default=str)
+    version = f"{model.get('version', '')} {str(model.get('code', ''))[:12]}"
+    return (str(model["id"]), parameters, str(trial.record.get("budget", "")), version)
+
+
+def labels(trials: Iterable[Trial]) -> dict[tuple[str, ...], str]:
+    """Name every identity by its model id, adding what differs where one id means several."""
+    found = list(dict.fromkeys(identity(t) for t in trials))
+    named: dict[tuple[str, ...], str] = {}
+    for one in found:
+        twins = [other for other in found if other[0] == one[0]]
+        differing = [one[i].strip() for i in (1, 2, 3) if len({t[i] for t in twins}) > 1]
+        named[one] = one[0] + (f" ({', '.join(differing)})" if differing else "")
+    return named

@@ -1,0 +1,81 @@
+"""Ranked tables as GitHub Markdown, for READMEs, pull requests and job summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gengauge.store import RunStore
+from gengauge_reports.gather import gather
+from gengauge_reports.notation import header, place, printable, signed
+from gengauge_reports.ranking import Column, Row, Table, tables
+
+LEGEND = (
+    "Rank first, then value ± half of its 95 % interval. Models that do not differ significantly "
+    "(5 %, Holm-corrected) share a rank. `≤` upper bound, `≥` lower bound, `~` estimate; no sign: "
+    "exact. Controls calibrate the columns and are not ranked."
+)
+_SPECIAL = str.maketrans({c: "\\" + c for c in "\\`*_[]|~>"} | {"<": "&lt;", "&": "&amp;"})
+
+
+def render(stores: list[RunStore], *, all_metrics: bool = False) -> bytes:
+    """Return a section for each dataset: headline metrics, or all of them."""
+    runs = gather(stores)
+    parts = [_section(table, all_metrics) for table in tables(runs)]
+    notes = [f"- {code(w)}" for w in runs.warnings]
+    warnings = ["**Warnings**\n\n" + "\n".join(notes)] if notes else []
+    return ("\n\n".join([*parts, LEGEND, *warnings]) + "\n").encode()
+
+
+def _section(table: Table, all_metrics: bool) -> str:
+    columns = table.columns if all_metrics else table.headline
+    heads = ["Model", *(_head(c) for c in columns)]
+    lines = [_line(heads), _line([":---", *["---:"] * len(columns)])]
+    lines += [_row(r, columns) for r in table.models]
+    lines += [_row(r, columns) for r in table.controls]
+    parts = [f"## {text(table.dataset)}", "\n".join(lines)]
+    failures = [
+        f"- {code(row.label)} seed {trial.seed}: **{text(trial.record['status'])}**, "
+        f"{code(trial.reason)}"
+        for row in (*table.models, *table.controls, *table.failed)
+        for trial in row.failures
+    ]
+    if failures:
+        parts.append("Trials without scores:\n\n" + "\n".join(failures))
+    return "\n\n".join(parts)
+
+
+def _head(column: Column) -> str:
+    unit = f" [{text(column.unit)}]" if column.unit not in ("", column.label) else ""
+    qualifier = f" ({text(column.qualifier)})" if column.qualifier else ""
+    return f"{text(header(column))}{unit}{qualifier}"
+
+
+def _row(row: Row, columns: Sequence[Column]) -> str:
+    name = code(row.label) + (" (control)" if row.control else "")
+    cells = []
+    for column in columns:
+        cell = row.cells[column.key]
+        rank = f"**{place(cell.rank)}** · " if cell.rank else ""
+        cells.append(rank + text(signed(cell)))
+    return _line([name, *cells])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def text(value: object) -> str:
+    """Escape text so that no character of it is markup."""
+    return printable(value).translate(_SPECIAL)
+
+
+def code(value: object) -> str:
+    """Return text as a code span: no markup, no HTML and no @mention inside it."""
+    line = printable(value).replace("|", "\\|")
+    run = longest = 0
+    for character in line:
+        run = run + 1 if character == "`" else 0
+        longest = max(longest, run)
+    fence = "`" * (longest + 1)
+    pad = " " if longest else ""
+    return f"{fence}{pad}{line or ' '}{pad}{fence}"

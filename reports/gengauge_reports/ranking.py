@@ -1,0 +1,291 @@
+"""From records to ranked tables, one a dataset; numbers only, no formatting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any
+
+from gengauge_reports.aggregate import Estimate, Score, aggregate, difference_p, holm
+from gengauge_reports.gather import Runs, Trial, identity, labels
+
+ALPHA = 0.05
+_LAST = 10**6
+
+
+@dataclass(frozen=True)
+class Column:
+    """Scores that may be compared: one metric, embedder, split and comparability key.
+
+    ``qualifier`` tells columns of one metric apart and is empty where there is only one.
+    """
+
+    key: tuple[str, ...]
+    suite: str
+    metric: str
+    embedder: str
+    split: str
+    comparability_key: str
+    unit: str
+    direction: str
+    label: str
+    summary: str = ""
+    reference: str = ""
+    headline: bool = False
+    order: int = _LAST
+    qualifier: str = ""
+
+    @property
+    def title(self) -> str:
+        """The label with the embedder it was measured in."""
+        return f"{self.label} ({self.embedder})" if self.embedder else self.label
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A shared rank and the range it could have: low = 1 + better, high = n - worse."""
+
+    low: int
+    high: int
+    n: int
+
+    @property
+    def shared(self) -> bool:
+        """Whether other models are statistically in the same place."""
+        return self.high > self.low
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model in one column: an estimate with its rank, or the reason there is none."""
+
+    estimate: Estimate | None = None
+    rank: Rank | None = None
+    normalised: float | None = None
+    reason: str = ""
+
+
+@dataclass
+class Row:
+    """One model with all its seeds; ``cells`` by ``Column.key``."""
+
+    label: str
+    control: bool
+    trials: list[Trial]
+    cells: dict[tuple[str, ...], Cell] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> list[Trial]:
+        """The trials that did not finish."""
+        return [t for t in self.trials if not t.ok]
+
+    @property
+    def failed(self) -> bool:
+        """Whether no seed finished."""
+        return len(self.failures) == len(self.trials)
+
+    def estimate(self, column: Column) -> Estimate | None:
+        """Return the row's estimate in ``column``, if it was scored."""
+        cell = self.cells.get(column.key)
+        return cell.estimate if cell else None
+
+
+@dataclass
+class Table:
+    """The ranked models of one dataset, the controls beneath, and what failed."""
+
+    dataset: str
+    columns: list[Column]
+    models: list[Row]
+    controls: list[Row]
+    failed: list[Row]
+    unscored: list[tuple[str, str, str]]  # model, metric and reason where nobody has a score
+
+    @property
+    def headline(self) -> list[Column]:
+        """The columns of the short tables: all of them where no metric is marked."""
+        return [c for c in self.columns if c.headline] or self.columns
+
+
+def tables(runs: Runs) -> list[Table]:
+    """Return one ranked table for each dataset."""
+    return [_table(runs, dataset) for dataset in runs.datasets]
+
+
+def _table(runs: Runs, dataset: str) -> Table:
+    trials = runs.on(dataset)
+    columns = _columns(trials, runs.metrics)
+    rows = _rows(trials)
+    for row in rows:
+        _fill(row, columns)
+    alive = [r for r in rows if not r.failed]
+    models = [r for r in alive if not r.control]
+    controls = [r for r in alive if r.control]
+    for column in columns:
+        rank(column, models)
+        _normalise(column, models, controls)
+    table = Table(dataset, columns, models, controls, [r for r in rows if r.failed], [])
+    table.unscored = _unscored(alive, columns)
+    table.models = _ordered(models, table.headline)
+    return table
+
+
+def _rows(trials: Sequence[Trial]) -> list[Row]:
+    named = labels(trials)
+    groups: dict[tuple[str, ...], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(identity(trial), []).append(trial)
+    return [
+        Row(named[key], bool(group[0].model.get("control")), group)
+        for key, group in groups.items()
+    ]  # fmt: skip
+
+
+def _protocol(score: Score) -> tuple[str, ...]:
+    embedder = (score.get("embedder") or {}).get("id") or ""
+    return (score["suite"], score["metric"], embedder, score.get("split") or "")
+
+
+def _key(score: Score) -> tuple[str, ...]:
+    return (*_protocol(score), score.get("comparability_key") or "")
+
+
+def _columns(trials: Iterable[Trial], metrics: dict[str, dict[str, Any]]) -> list[Column]:
+    scores: dict[tuple[str, ...], Score] = {}
+    benchmarks: dict[tuple[str, ...], str] = {}
+    for trial in trials:
+        benchmark = trial.record.get("benchmark") or {}
+        for score in trial.record["scores"] if trial.ok else ():
+            if score.get("value") is not None:
+                scores.setdefault(_key(score), score)
+                name = f"{benchmark.get('name', '')} v{benchmark.get('version', '')}"
+                benchmarks.setdefault(_key(score), name)
+    columns = [_column(key, score, metrics) for key, score in scores.items()]
+    columns = [_qualified(c, columns, scores, benchmarks) for c in columns]
+    return sorted(columns, key=lambda c: (c.order, c.key))
+
+
+def _column(key: tuple[str, ...], score: Score, metrics: dict[str, dict[str, Any]]) -> Column:
+    about = metrics.get(score["metric"], {})
+    suite, metric, embedder, split, comparability_key = key
+    return Column(
+        key, suite, metric, embedder, split, comparability_key,
+        unit=score.get("unit") or about.get("unit") or "",
+        direction=score.get("direction") or about.get("direction") or "lower",
+        label=about.get("label") or score["metric"],
+        summary=about.get("summary") or "",
+        reference=about.get("reference") or "",
+        headline=bool(about.get("headline")),
+        order=int(about.get("order", _LAST)),
+    )  # fmt: skip
+
+
+def _qualified(
+    column: Column,
+    columns: Sequence[Column],
+    scores: dict[tuple[str, ...], Score],
+    benchmarks: dict[tuple[str, ...], str],
+) -> Column:
+    """Say what sets a column apart from its twins; the key itself where nothing else does."""
+    twins = [c for c in columns if (c.metric, c.embedder) == (column.metric, column.embedder)]
+    if len(twins) == 1:
+        return column
+
+    def facts(key: tuple[str, ...]) -> dict[str, str]:
+        score = scores[key]
+        weights = (score.get("embedder") or {}).get("sha256") or ""
+        return {
+            "": score.get("split") or "", "n = ": str(score.get("n_samples")),
+            "n ref. = ": str(score.get("n_reference")), "weights ": weights[:8],
+            "on ": benchmarks[key], "suite ": score["suite"],
+        }  # fmt: skip
+
+    mine, others = facts(column.key), [facts(c.key) for c in twins]
+    parts = [f"{k}{v}" for k, v in mine.items() if len({o[k] for o in others}) > 1]
+    parts.append(f"key {column.comparability_key[:8] or 'none'}")
+    return replace(column, qualifier=", ".join(parts))
+
+
+def _fill(row: Row, columns: Iterable[Column]) -> None:
+    scores = [s for t in row.trials if t.ok for s in t.record["scores"]]
+    for column in columns:
+        mine = [s for s in scores if s.get("value") is not None and _key(s) == column.key]
+        if mine:
+            row.cells[column.key] = Cell(aggregate(mine))
+            continue
+        # an unscored metric may carry any key, or none: its reason holds for every column of it
+        reasons = [
+            s["unscored_reason"]
+            for s in scores
+            if s.get("value") is None and _protocol(s)[:3] == column.key[:3]
+            and s.get("unscored_reason")
+        ]  # fmt: skip
+        row.cells[column.key] = Cell(reason=reasons[0] if reasons else "")
+
+
+def rank(column: Column, rows: Sequence[Row]) -> None:
+    """Give the scored rows of ``column`` their shared ranks.
+
+    ``rank = 1 + number of models significantly better``: every pair is tested at 5 %,
+    Holm-corrected over the pairs of the column, so under equal models all ranks are shared in
+    at least 95 % of runs.
+    """
+    scored = [(r, e) for r in rows if (e := r.estimate(column)) is not None]
+    pairs = list(combinations(range(len(scored)), 2))
+    adjusted = holm([difference_p(scored[i][1], scored[j][1]) for i, j in pairs])
+    better = [0] * len(scored)
+    worse = [0] * len(scored)
+    for (i, j), p in zip(pairs, adjusted, strict=True):
+        if p <= ALPHA:
+            i_leads = (scored[i][1].value > scored[j][1].value) == (column.direction == "higher")
+            first, second = (i, j) if i_leads else (j, i)
+            worse[first] += 1
+            better[second] += 1
+    for i, (row, _) in enumerate(scored):
+        place = Rank(1 + better[i], len(scored) - worse[i], len(scored))
+        row.cells[column.key] = replace(row.cells[column.key], rank=place)
+
+
+def _normalise(column: Column, models: Sequence[Row], controls: Sequence[Row]) -> None:
+    ends = {
+        str(r.trials[0].model.get("base") or r.label): e.value
+        for r in controls if (e := r.estimate(column)) is not None
+    }  # fmt: skip
+    if "real" not in ends or "noise" not in ends or ends["real"] == ends["noise"]:
+        return
+    span = ends["real"] - ends["noise"]
+    for row in (*models, *controls):
+        estimate = row.estimate(column)
+        if estimate is not None:
+            share = (estimate.value - ends["noise"]) / span
+            row.cells[column.key] = replace(row.cells[column.key], normalised=share)
+
+
+def _unscored(rows: Iterable[Row], columns: Iterable[Column]) -> list[tuple[str, str, str]]:
+    known = {c.key[:3] for c in columns}
+    found: dict[tuple[str, str, str], None] = {}
+    for row in rows:
+        for score in (s for t in row.trials if t.ok for s in t.record["scores"]):
+            if score.get("value") is None and _protocol(score)[:3] not in known:
+                reason = score.get("unscored_reason") or "no reason was recorded"
+                found[(row.label, score["metric"], reason)] = None
+    return list(found)
+
+
+def _ordered(models: Sequence[Row], headline: Sequence[Column]) -> list[Row]:
+    """Order by the first headline column on which most models are scored, best first."""
+    if not headline:
+        return sorted(models, key=lambda r: r.label)
+
+    def scored(column: Column) -> int:
+        return sum(r.estimate(column) is not None for r in models)
+
+    lead = max(headline, key=scored)  # max keeps the first of equals
+    sign = -1 if lead.direction == "higher" else 1
+
+    def place(row: Row) -> tuple[bool, float, str]:
+        estimate = row.estimate(lead)
+        return (estimate is None, sign * estimate.value if estimate else 0.0, row.label)
+
+    return sorted(models, key=place)

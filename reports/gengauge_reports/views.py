@@ -1,0 +1,225 @@
+"""Ranked tables as the page shows them: every text final, nothing left for the template to work out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gengauge_reports import notation
+from gengauge_reports.aggregate import Estimate
+from gengauge_reports.figures import training_seconds
+from gengauge_reports.gather import Trial
+from gengauge_reports.ranking import Cell, Column, Row, Table
+
+
+@dataclass
+class Tips:
+    """The explanations behind numbers: ``columns`` and ``cells`` are referred to by index."""
+
+    columns: list[dict[str, Any]] = field(default_factory=list)
+    cells: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class CellView:
+    """One number of the page; ``marks`` are low, value and high in percent of the column."""
+
+    text: str
+    sign: str
+    half: str
+    rank: str
+    first: bool
+    value: float | None
+    tip: int
+    marks: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True)
+class HeadView:
+    """The head of a column."""
+
+    title: str
+    embedder: str
+    arrow: str
+    unit: str
+    qualifier: str
+    suite: str
+    headline: bool
+    better: str
+    tip: int
+
+
+@dataclass(frozen=True)
+class RowView:
+    """One row of the page."""
+
+    label: str
+    family: str
+    summary: str
+    seeds: str
+    parameters: int | None
+    training: float | None
+    failed_seeds: int
+    cells: list[CellView]
+
+
+@dataclass(frozen=True)
+class TableView:
+    """The ranked table of one dataset and what is said beside it."""
+
+    heads: list[HeadView]
+    models: list[RowView]
+    controls: list[RowView]
+    leaders: list[tuple[str, str]]
+    suites: list[str]
+
+
+def table_view(table: Table, tips: Tips) -> TableView:
+    """Return the view of one table, adding its explanations to ``tips``."""
+    heads = [_head(c, tips) for c in table.columns]
+    spans = [_span(c, table.models or table.controls) for c in table.columns]
+    return TableView(
+        heads,
+        [_row(r, table.columns, heads, spans, tips) for r in table.models],
+        [_row(r, table.columns, heads, spans, tips) for r in table.controls],
+        [leader for c in table.headline if (leader := _leader(c, table.models))],
+        list(dict.fromkeys(c.suite for c in table.columns)),
+    )
+
+
+def _head(column: Column, tips: Tips) -> HeadView:
+    better = f"{column.direction} is better"
+    facts = [
+        ("Meaning", column.summary),
+        ("Unit", column.unit),
+        ("Direction", better),
+        ("Embedder", column.embedder),
+        ("Split", column.split),
+        ("Source", column.reference),
+        ("Comparable", f"only under key {column.comparability_key[:16]}"),
+    ]
+    tips.columns.append({"title": column.title, "facts": [f for f in facts if f[1]]})
+    return HeadView(
+        column.label, column.embedder, notation.ARROWS.get(column.direction, ""),
+        "" if column.unit == column.label else column.unit, column.qualifier, column.suite,
+        column.headline, better, len(tips.columns) - 1,
+    )  # fmt: skip
+
+
+def _span(column: Column, rows: Sequence[Row]) -> tuple[float, float]:
+    """Return the range of the models' intervals; controls beyond it are clipped to its ends."""
+    found = [e for r in rows if (e := r.estimate(column))]
+    ends = [v for e in found for v in (e.value, e.low, e.high) if v is not None]
+    return (min(ends), max(ends)) if ends else (0.0, 0.0)
+
+
+def _row(
+    row: Row,
+    columns: Sequence[Column],
+    heads: Sequence[HeadView],
+    spans: Sequence[tuple[float, float]],
+    tips: Tips,
+) -> RowView:
+    model = row.trials[0].model
+    cells = [
+        _cell(row, row.cells[c.key], head, span, tips)
+        for c, head, span in zip(columns, heads, spans, strict=True)
+    ]
+    seeds = ", ".join(str(t.seed) for t in row.trials if t.ok)
+    return RowView(
+        row.label, str(model.get("family", "")), str(model.get("summary") or ""), seeds,
+        model.get("n_parameters"), training_seconds(row), len(row.failures), cells,
+    )  # fmt: skip
+
+
+def _cell(
+    row: Row, cell: Cell, head: HeadView, span: tuple[float, float], tips: Tips
+) -> CellView:  # fmt: skip
+    tips.cells.append({"row": row.label, "column": head.tip, "facts": _facts(cell, head.unit)})
+    tip = len(tips.cells) - 1
+    estimate = cell.estimate
+    if estimate is None:
+        return CellView(notation.NONE, "", "", "", False, None, tip, None)
+    half = estimate.half or None
+    return CellView(
+        notation.number(estimate.value, half), notation.SIGNS.get(estimate.kind, "?"),
+        notation.number(half, half) if half else "", notation.place(cell.rank),
+        cell.rank is not None and cell.rank.low == 1, estimate.value, tip, _marks(estimate, span),
+    )  # fmt: skip
+
+
+def _marks(estimate: Estimate, span: tuple[float, float]) -> tuple[float, float, float] | None:
+    low, high = span
+    if high <= low:
+        return None
+
+    def percent(value: float | None) -> float:
+        share = ((estimate.value if value is None else value) - low) / (high - low)
+        return round(4 + 92 * min(1.0, max(0.0, share)), 1)
+
+    return percent(estimate.low), percent(estimate.value), percent(estimate.high)
+
+
+def _facts(cell: Cell, unit: str) -> list[tuple[str, str]]:
+    estimate = cell.estimate
+    if estimate is None:
+        return [("Not scored", cell.reason or "no score was recorded")]
+    facts = [("Value", f"{estimate.value:.6g} {unit}".strip())]
+    facts.append(("Kind", notation.KINDS.get(estimate.kind, estimate.kind)))
+    if estimate.low is not None and estimate.high is not None:
+        level = f"{100 * estimate.level:g} % interval"
+        facts.append((level, f"{estimate.low:.6g} to {estimate.high:.6g}"))
+    if estimate.method:
+        facts.append(("Method", estimate.method))
+    if cell.rank:
+        shared = ", shared" if cell.rank.shared else ""
+        facts.append(("Rank", f"{notation.place(cell.rank)} of {cell.rank.n}{shared}"))
+    if cell.normalised is not None:
+        facts.append(("Normalised", f"{cell.normalised:.3f} (noise 0, real data 1)"))
+    return facts + _counts(estimate)
+
+
+def _counts(estimate: Estimate) -> list[tuple[str, str]]:
+    samples, reference = estimate.n_samples, estimate.n_reference
+    facts = [("Samples", f"{samples:,}")] if samples is not None else []
+    if reference is not None:
+        facts.append(("Reference", f"{reference:,} examples"))
+    if estimate.n_seeds > 1:
+        facts.append(("Seeds", " · ".join(f"{v:.6g}" for v in estimate.values)))
+    else:
+        facts.append(("Seeds", "one: the interval leaves out the variation between trainings"))
+    by_size = estimate.details.get("by_batch_size")
+    if isinstance(by_size, dict):
+        sizes = " · ".join(f"{k}: {notation.number(float(v))}" for k, v in by_size.items())
+        facts.append(("By batch size", sizes))
+    return facts
+
+
+def _leader(column: Column, models: Sequence[Row]) -> tuple[str, str] | None:
+    """Return a column's title and the models that share its first place."""
+    first = [r.label for r in models if (k := r.cells[column.key].rank) and k.low == 1]
+    if not first:
+        return None
+    title = notation.header(column) + (f", {column.qualifier}" if column.qualifier else "")
+    return title, ", ".join(first) + (" (no significant difference)" if len(first) > 1 else "")
+
+
+def trial_facts(trial: Trial) -> dict[str, Any]:
+    """Return what the list of trials shows of one: cost, status, reason and its command."""
+    record, model = trial.record, trial.model
+    training, timing = record.get("training") or {}, record.get("timing") or {}
+    return {
+        "model": model["id"],
+        "seed": trial.seed,
+        "status": record["status"],
+        "reason": trial.reason,
+        "budget": record.get("budget") or "",
+        "steps": training.get("steps"),
+        "parameters": model.get("n_parameters"),
+        "times": [(name, timing.get(name)) for name in ("load", "train", "sample", "score")],
+        "started": record.get("started_at") or "",
+        "environment": record.get("environment") or "",
+        "command": record.get("command") or "",
+        "key": trial.key,
+    }

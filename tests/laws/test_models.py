@@ -1,0 +1,50 @@
+"""Every registered model obeys every law, on levelled and on continuous data."""
+
+from functools import cache
+
+import pytest
+import torch
+
+from gengauge import Dataset, DatasetSpec, Split
+from gengauge.registry import Registry, load_target
+from gengauge.testing import LAWS, Case, NotApplicable
+
+REGISTRY = Registry()
+# A space small enough to enumerate, so that the laws on masses have something to say.
+PAIR = DatasetSpec(
+    id="pair", summary="two pixels of five levels", target="none:none", modality="image", levels=5
+)
+SPECS = {"pair": PAIR, **{id_: REGISTRY.datasets[id_] for id_ in ("digits", "points/moons")}}
+PAIRS = [
+    (model.id, dataset)
+    for model in REGISTRY.models.values()
+    for dataset in SPECS
+    if not model.fits(SPECS[dataset])
+]
+
+
+def pair() -> Dataset:
+    generator = torch.Generator().manual_seed(0)
+    first = torch.randint(5, (300, 1), generator=generator)
+    second = (first + torch.randint(2, (300, 1), generator=generator)).clamp(max=4)
+    x = torch.cat([first, second], 1).to(torch.uint8).view(300, 1, 1, 2)
+    return Dataset("pair", "image", Split(x[:200]), Split(x[200:250]), Split(x[250:]), levels=5)
+
+
+@cache
+def dataset(id_: str) -> Dataset:
+    return pair() if id_ == "pair" else load_target(SPECS[id_].target)(SPECS[id_])
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
+def case(request) -> Case:
+    model, data = request.param
+    return Case(REGISTRY.models[model], dataset(data))
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_law(law, case):
+    try:
+        law(case)
+    except NotApplicable as reason:
+        pytest.skip(str(reason))
