@@ -172,3 +172,11 @@ def test_a_wrong_shape_is_an_error_rather_than_a_broadcast():
 
     with pytest.raises(ValueError, match=r"returned shape \[4, 1\], expected \[4\]"):
         nll(evidence(Wrong(), test=torch.zeros(4, 2)), k=1)
+
+
+def test_an_attribute_of_the_same_name_is_no_inference_network():
+    class Mixture(UniformDensity):
+        log_weights = torch.zeros(3)
+
+    score = elbo(evidence(Mixture(), test=torch.rand(4, 2)), 1)
+    assert "no latent-variable model" in score.reason

@@ -94,6 +94,12 @@ def test_intervals_cover_the_expectation(measure):
     assert sum(widths) / len(widths) < 0.4
 
 
+def test_k_beyond_the_data_is_unscored():
+    found = evidence(samples=normal(60, 3, 1), test=normal(90, 3, 2))
+    assert "k = 30 is too large for 60" in density(found, Plain(), 30).reason
+    assert "k = 30 is too large for 60" in coverage(found, Plain(), 30).reason
+
+
 def test_scores_name_their_k():
     found = evidence(samples=normal(100, 3, 1), test=normal(90, 3, 2))
     assert recall(found, Plain(), 3).protocol == {"k": 3}
