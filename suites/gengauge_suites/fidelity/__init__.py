@@ -19,6 +19,7 @@ def gengauge_metrics() -> Iterable[MetricSpec]:
     yield from _neighbours()
     yield from _transport()
     yield from _kernels()
+    yield from _classifier()
 
 
 def _frechet() -> Iterable[MetricSpec]:
@@ -153,6 +154,9 @@ def _kernels() -> Iterable[MetricSpec]:
         reference="Gretton et al. 2012, A Kernel Two-Sample Test, "
         "https://jmlr.org/papers/v13/gretton12a.html",
     )
+
+
+def _classifier() -> Iterable[MetricSpec]:
     yield MetricSpec(
         id="c2st",
         suite="fidelity",

@@ -22,7 +22,9 @@ from gengauge_suites.fidelity.clouds import embedded, problem
 
 BLOCKS = 20
 _ROWS = 500  # rows of the distance table at a time
-_SPARE = 48  # neighbours kept beyond k, so that k remain when a block is left out
+# Neighbours kept beyond k, so that k remain when a block is left out: rows are in random order,
+# and that 49 neighbours of one point fall into one block of twenty has a chance of 20^-48.
+_SPARE = 48
 # Squared distances come from a matrix product; equal points then differ by rounding only.
 _SLACK = 1e-11
 
@@ -47,17 +49,24 @@ def coverage(evidence: Evidence, embedder: Embedder, k: int) -> Score:
 
 def density(evidence: Evidence, embedder: Embedder, k: int) -> Score:
     """Return the mean number of reference balls about a sample, over k; about 1 for real data."""
-    if reason := problem(evidence):
+    if reason := _problem(evidence, k):
         return unscored(reason)
     return _score(evidence, k, *_measured(evidence, embedder, k, "density"))
 
 
 def _proportion(evidence: Evidence, embedder: Embedder, k: int, name: str) -> Score:
-    if reason := problem(evidence):
+    if reason := _problem(evidence, k):
         return unscored(reason)
     value, interval = _measured(evidence, embedder, k, name)
     n = len(evidence.samples if name == "precision" else evidence.reference)
     return _score(evidence, k, value, united(interval, wilson(value * n, n)))
+
+
+def _problem(evidence: Evidence, k: int) -> str:
+    fewest = min(len(evidence.samples), len(evidence.reference))
+    if k >= fewest // 2:
+        return f"k = {k} is too large for {fewest} examples: it must be below half of them"
+    return problem(evidence)
 
 
 def _score(evidence: Evidence, k: int, value: float, interval: Interval) -> Score:

@@ -18,7 +18,7 @@ from gengauge.model import Model
 
 T = TypeVar("T")
 BATCHES = (1, 16, 64, 256, 1024)
-_SETUP, _LATENCY, _THROUGHPUT = 0.3, 0.7, 0.8  # seconds
+_SETUP, _LATENCY, _THROUGHPUT = 0.3, 0.7, 1.0  # seconds
 _FEWEST, _MOST = 5, 200  # repeats of a single sample: below 5 there is no interval to speak of
 _REPEATS = 5  # of a batch
 
@@ -105,8 +105,8 @@ def _batches(once: Callable[[int], float], single: list[float]) -> dict[int, lis
         warm_up = once(size)
         left -= warm_up
         times: list[float] = []
-        while not times or (len(times) < _REPEATS and warm_up < left / 2):
+        while len(times) < _REPEATS and min([warm_up, *times]) < left:
             times.append(once(size))
             left -= times[-1]
-        done[size] = times
+        done[size] = times or [warm_up]  # no time for a second call: the first has to do
     return done
