@@ -108,7 +108,7 @@ def capabilities_are_declared(case: Case) -> None:
     """What the spec promises is what the class can do."""
     can, says = set(capabilities(case.model)), set(case.spec.capabilities)
     _require(can == says, f"capabilities {sorted(says)} as the spec says", str(sorted(can)),
-             "name in ModelSpec.capabilities exactly the protocols the class implements")  # fmt: skip
+             "ModelSpec.capabilities must name what the class implements")  # fmt: skip
 
 
 def samples_look_like_data(case: Case) -> None:
@@ -135,7 +135,7 @@ def samples_look_like_data(case: Case) -> None:
 def fit_is_deterministic(case: Case) -> None:
     """The same seed, data and budget in steps give the same model."""
     again, _ = case.fit()
-    _require(_same(case.sample(case.model), case.sample(again)), "equal samples from two equal fits",
+    _require(_same(case.sample(case.model), case.sample(again)), "the samples of an equal fit",
              "different ones", "draw all randomness of fit from run.generator(name) and build "
              "networks inside seeds.global_seed")  # fmt: skip
 
@@ -166,9 +166,9 @@ def saving_keeps_the_model(case: Case) -> None:
         case.model.save(Path(folder) / "model")
         loaded = case.build()
         loaded.load(Path(folder) / "model", _CPU)
-    _require(_same(case.sample(case.model), case.sample(loaded)), "equal samples after save and load",
-             "different ones", "save every tensor that sample reads, and put networks in eval mode "
-             "in load")  # fmt: skip
+    _require(_same(case.sample(case.model), case.sample(loaded)), "the samples of before save",
+             "others after load", "save every tensor that sample reads, and put networks in eval "
+             "mode in load")  # fmt: skip
     before, after = case.likelihood(case.model), case.likelihood(loaded)
     ok = before is None or (after is not None and _same(before, after))
     _require(ok, "equal likelihoods after save and load", "different ones",
@@ -207,8 +207,8 @@ def global_randomness_is_untouched(case: Case) -> None:
     model, _ = case.fit()
     case.sample(model)
     _require(before == _global_state(), "global random streams left alone",
-             "one that moved", "pass generators, and build networks inside seeds.global_seed, which "
-             "restores the streams")  # fmt: skip
+             "one that moved", "pass generators, and build networks inside seeds.global_seed, "
+             "which restores the streams")  # fmt: skip
 
 
 def _global_state() -> tuple[Any, ...]:
@@ -228,7 +228,7 @@ def likelihood_ignores_the_batch(case: Case) -> None:
         _require(whole.shape == (len(x),), "one number an example", str(tuple(whole.shape)),
                  "return [n]")  # fmt: skip
         _require(close, "the same likelihood in any batch", "a different one",
-                 "no batch statistics at evaluation: eval mode, no sums over the batch")  # fmt: skip
+                 "evaluate in eval mode, and sum nothing over the batch")  # fmt: skip
     if isinstance(case.model, LatentVariable):
         _check_weights(case.model, x)
     elif whole is None:

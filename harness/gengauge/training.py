@@ -137,6 +137,18 @@ def _check_finite(value: Tensor, step: int) -> None:
         raise DivergedError(f"the training loss was {float(value.detach())} at step {step}")
 
 
+def _schedule(total: float) -> set[int]:
+    """Return the steps at which the curve is read: a factor apart, closer towards the end.
+
+    Each reading costs a validation pass, and the best weights lie late. Where time is the limit
+    the end is not known, and the closer spacing is kept throughout.
+    """
+    timed = not math.isfinite(total)
+    last, close = (1e7, 48) if timed else (total, 5)
+    late = {int(last * 2.0 ** (-k / 2)) for k in range(close)}
+    return {step for step in late | {int(last * 2.0**-k) for k in range(24)} if step >= 8}
+
+
 class _Curve:
     """Reads training and validation loss at log-spaced steps and remembers the best weights."""
 
@@ -153,11 +165,10 @@ class _Curve:
         self.validation = validation and tuple(t[:1000].to(run.device) for t in validation)
         self.keep_best = keep_best and validation is not None
         self.best, self.state = math.inf, None  # type: tuple[float, dict[str, Tensor] | None]
-        last = total if math.isfinite(total) else 1e7
-        self.schedule = {int(last * 2.0 ** (-k / 2)) for k in range(48)} - {0}
+        self.schedule = _schedule(total)
 
     def due(self, step: int) -> bool:
-        return step in self.schedule and step >= 8
+        return step in self.schedule
 
     def add(self, value: Tensor) -> None:
         started = time.perf_counter()

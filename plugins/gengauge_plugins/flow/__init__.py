@@ -19,7 +19,7 @@ def gengauge_models() -> list[ModelSpec]:
             target="gengauge_plugins.flow.coupling:CouplingFlow",
             modalities=("image", "points"),
             capabilities=("density",),
-            budget="400 steps",
+            budget="300 steps",
             parameters=(
                 Parameter("kind", "nsf", "the map of each value", choices=("nsf", "realnvp")),
                 Parameter("transforms", 4, "coupling layers", minimum=2),
@@ -27,8 +27,8 @@ def gengauge_models() -> list[ModelSpec]:
                 Parameter("bins", 6, "pieces of each spline (nsf)", minimum=2),
                 Parameter("alpha", 1e-3, minimum=1e-6,
                           doc="squeeze before the logit that levelled data goes through"),
-                Parameter("batch_size", 192, "examples a step", minimum=1),
-                Parameter("lr", 3e-3, "peak learning rate of Adam", minimum=0),
+                Parameter("batch_size", 256, "examples a step", minimum=1),
+                Parameter("lr", 6e-3, "peak learning rate of Adam", minimum=0),
             ),
         )
     ]  # fmt: skip

@@ -106,8 +106,8 @@ class CouplingFlow:
         hidden: int = 128,
         bins: int = 6,
         alpha: float = 1e-3,
-        batch_size: int = 192,
-        lr: float = 3e-3,
+        batch_size: int = 256,
+        lr: float = 6e-3,
     ) -> None:
         self.kind, self.transforms, self.hidden, self.bins = kind, transforms, hidden, bins
         self.alpha, self.batch_size, self.lr = alpha, batch_size, lr

@@ -24,8 +24,8 @@ class Standardise(nn.Module):
 
     def __init__(self, shift: Tensor, scale: Tensor) -> None:
         super().__init__()
-        self.register_buffer("shift", shift.double())
-        self.register_buffer("scale", scale.double())
+        self.register_buffer("shift", shift.double().clone())
+        self.register_buffer("scale", scale.double().clone())
 
     @classmethod
     def of(cls, x: Tensor) -> Standardise:

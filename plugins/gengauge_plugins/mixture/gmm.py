@@ -70,8 +70,9 @@ class GaussianMixture:
         x = torch.cat([self._floats(data.train.x, noise) for _ in range(self._n_copies())])
         held_out = self._floats(data.validation.x, noise)
         steps = _Steps(self, x, held_out if len(held_out) else x, run)
-        # OpenMP sums k-means in the order its threads finish: one thread is reproducible
-        with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
+        # k-means sums in the order its threads finish, so that only one thread is reproducible; on
+        # matrices this small a second one costs more than it brings
+        with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             steps.run_all()
 

@@ -24,7 +24,7 @@ class Decoder(Protocol):
         ...
 
     def mean(self, h: Tensor) -> Tensor:
-        """Return the centre of p(x | h), in the data's units and range."""
+        """Return the mean of p(x | h), in the data's units and range."""
         ...
 
     def sample(self, h: Tensor, generator: torch.Generator) -> Tensor:
@@ -85,8 +85,15 @@ class DiscretisedLogistic(nn.Module):
         return value.round().clamp(0, self.levels - 1).to(dtype)
 
     def mean(self, h: Tensor) -> Tensor:
-        """Return the level nearest to the location, clamped to the data's range."""
-        return self._to_levels(self._location_scale(h)[0])
+        """Return the level nearest to the expected one, E[x | h] = sum over j of P(x >= j).
+
+        The location itself is no mean: it may lie far outside the range, with a wide scale.
+        """
+        location, inverse = self._location_scale(h)
+        expected = torch.zeros_like(location)
+        for level in range(1, self.levels):  # one by one: all at once is levels times the memory
+            expected += torch.sigmoid((location - level + 0.5) * inverse)
+        return self._to_levels(expected)
 
     def sample(self, h: Tensor, generator: torch.Generator) -> Tensor:
         """Return levels drawn from P(x | h)."""
@@ -106,8 +113,9 @@ class Gaussian(nn.Module):
 
     def __init__(self, shift: Tensor, scale: Tensor) -> None:
         super().__init__()
-        self.register_buffer("shift", shift.to(torch.float32))
-        self.register_buffer("scale", scale.to(torch.float32))
+        # cloned: two buffers over one tensor would overwrite each other when loaded
+        self.register_buffer("shift", shift.to(torch.float32).clone())
+        self.register_buffer("scale", scale.to(torch.float32).clone())
 
     def inputs(self, x: Tensor) -> Tensor:
         """Return ``x`` standardised, float32."""

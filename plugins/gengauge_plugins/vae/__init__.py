@@ -23,10 +23,10 @@ def gengauge_models() -> list[ModelSpec]:
             capabilities=("latent-variable", "reconstructor"),
             budget="1000 steps",
             parameters=(
-                Parameter("latent", 24, "dimensions of the latent space", minimum=1),
+                Parameter("latent", 24, "latent dimensions, at most the data's", minimum=1),
                 Parameter("hidden", 384, "width of both networks' two hidden layers", minimum=1),
                 Parameter("beta", 1.0, "weight of the KL term; 1 is the bound", minimum=0),
-                Parameter("decode", "sample", "draw p(x | z), or take its centre",
+                Parameter("decode", "sample", "draw p(x | z), or take its mean",
                           choices=("sample", "mean")),
                 Parameter("batch_size", 128, "examples a step", minimum=1),
                 Parameter("lr", 2e-3, "peak learning rate of Adam", minimum=0),

@@ -1,0 +1,103 @@
+"""The Gaussian mixture against scikit-learn, and in the corners where EM breaks."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from sklearn.mixture import GaussianMixture as Estimator
+
+from gengauge import Budget, Dataset, FitRun, Split
+from gengauge_plugins.mixture.gmm import GaussianMixture
+
+KINDS = ("full", "tied", "diag", "spherical")
+
+
+def points(x: torch.Tensor) -> Dataset:
+    part = len(x) // 4
+    return Dataset("x", "points", Split(x[: 2 * part]), Split(x[2 * part : 3 * part]),
+                   Split(x[3 * part :]))  # fmt: skip
+
+
+def cloud(n: int = 800, d: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    centres = 3 * torch.randn(4, d, generator=generator)
+    which = torch.randint(4, (n,), generator=generator)
+    return centres[which] + torch.randn(n, d, generator=generator)
+
+
+def fitted(x: torch.Tensor, budget: str = "20 steps", **parameters) -> GaussianMixture:
+    model = GaussianMixture(**parameters)
+    model.fit(points(x), FitRun(seed=0, budget=Budget.parse(budget)))
+    return model
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_density_and_responsibilities_equal_scikit_learn(kind):
+    x = cloud().double()
+    estimator = Estimator(5, covariance_type=kind, random_state=0).fit(x.numpy())
+    model = GaussianMixture(covariance=kind)
+    model.shape = (3,)
+    model.take(estimator, torch.zeros(3).double(), torch.ones(3).double())
+    np.testing.assert_allclose(model.log_prob(x), estimator.score_samples(x.numpy()), rtol=1e-10)
+    np.testing.assert_allclose(
+        model.responsibilities(x), estimator.predict_proba(x.numpy()), atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_units_are_turned_back(kind):
+    shift, scale = torch.tensor([5.0, -2.0, 0.5]).double(), torch.tensor([10.0, 0.1, 1.0]).double()
+    x = cloud().double()
+    estimator = Estimator(3, covariance_type=kind, random_state=0).fit(x.numpy())
+    model = GaussianMixture(covariance=kind)
+    model.take(estimator, shift, scale)
+    expected = torch.as_tensor(estimator.score_samples(x.numpy())) - scale.log().sum()
+    assert torch.allclose(model.log_prob(x * scale + shift), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_samples_follow_the_density(kind):
+    model = fitted(cloud(), components=4, covariance=kind)
+    x = model.sample(20000, None, torch.Generator().manual_seed(0)).double()
+    weights, means = model.log_mixing.exp(), model.means
+    assert torch.allclose(x.mean(0), weights @ means, atol=0.1)
+    # entropy two ways: drawn points score on average what an independent draw scores
+    again = model.sample(20000, None, torch.Generator().manual_seed(1)).double()
+    assert abs(float(model.log_prob(x).mean() - model.log_prob(again).mean())) < 0.05
+    which = model.responsibilities(x).mean(0)
+    assert torch.allclose(which, weights, atol=0.02)
+
+
+def test_likelihood_rises_and_the_best_iteration_is_kept():
+    model = GaussianMixture(components=4, regularisation=1e-3)
+    run = FitRun(seed=0, budget=Budget.parse("40 steps"))
+    data = points(cloud())
+    model.fit(data, run)
+    train = [point["train_log_likelihood"] for point in run.curve]
+    assert all(b >= a - 1e-6 for a, b in pairwise(train))
+    best = max(point["validation_log_likelihood"] for point in run.curve)
+    assert abs(float(model.log_prob(data.validation.x).mean()) - best) < 1e-6
+
+
+def test_duplicates_and_too_many_components_survive():
+    few = torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 0.0]]).repeat(8, 1)
+    model = fitted(few, components=6, regularisation=1e-12)
+    assert torch.isfinite(model.log_prob(few)).all()
+    assert fitted(cloud(24), components=50).means.shape[0] == 12
+
+
+def test_a_value_that_never_varies_is_survived():
+    x = cloud()
+    x[:, 1] = 4.0
+    model = fitted(x, components=3)
+    drawn = model.sample(100, None, torch.Generator().manual_seed(0))
+    assert torch.allclose(drawn[:, 1], torch.full((100,), 4.0), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [("full", 1 + 6 + 12), ("tied", 1 + 6 + 6), ("diag", 1 + 6 + 6), ("spherical", 1 + 6 + 2)],
+)
+def test_parameters_are_counted(kind, count):
+    assert fitted(cloud(), components=2, covariance=kind).n_parameters == count
