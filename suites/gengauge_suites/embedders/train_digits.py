@@ -30,7 +30,8 @@ def main(output: Path = WEIGHTS) -> None:
     data = load(spec)
     network = fit(data)
     state = {name: weight.half().contiguous() for name, weight in network.state_dict().items()}
-    save_file(state, output, {"data": data.fingerprint, "preprocessing": PREPROCESSING})
+    # One entry only: safetensors writes several in random order, and the file's hash would change.
+    save_file(state, output, {"about": f"digits {data.fingerprint}, {PREPROCESSING}"})
     network.load_state_dict({name: weight.float() for name, weight in state.items()})
     for name in ("train", "validation", "test"):
         print(f"{name} accuracy {accuracy(network, getattr(data, name)):.4f}")
