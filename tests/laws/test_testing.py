@@ -88,21 +88,6 @@ def verdicts(name: str, **changes) -> dict[str, str]:
     return {v.law: v.outcome for v in check_model(spec, DATA)}
 
 
-@pytest.fixture(autouse=True)
-def importable(monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or _module())
-
-
-def _module():
-    import types
-
-    module = types.ModuleType(__name__)
-    module.__dict__.update(globals())
-    return module
-
-
 def test_a_lawful_model_breaks_nothing():
     outcomes = verdicts("Normal")
     assert "broken" not in outcomes.values()
