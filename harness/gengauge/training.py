@@ -97,7 +97,8 @@ def train(
     tensors = tuple(t.to(run.device) for t in tensors)
     module.to(run.device).train()
     parameters = list(module.parameters())
-    optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
+    fused = run.device.type in ("cpu", "cuda")  # one kernel: a third of the default's time
+    optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=fused)
     size = min(batch_size, len(tensors[0]))
     total = run.budget.steps(size)
     timeless = math.isfinite(total)  # steps or examples: the same model on every machine
@@ -112,7 +113,7 @@ def train(
         value = loss(*batch, generator=noise)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(value)
-        nn.utils.clip_grad_norm_(parameters, clip)
+        _clip(parameters, clip)
         optimiser.step()
         run.steps, run.examples = run.steps + 1, run.examples + size
         more = step < total if timeless else run.seconds < run.budget.seconds
@@ -124,6 +125,15 @@ def train(
                 curve.add(value)
     curve.finish()
     module.eval()
+
+
+def _clip(parameters: list[nn.Parameter], most: float) -> None:
+    """Scale gradients down to a norm of ``most``; on the CPU a norm below costs no second pass."""
+    if parameters[0].device.type == "cpu":  # elsewhere reading the norm would wait for the device
+        norms = [torch.linalg.vector_norm(p.grad) for p in parameters if p.grad is not None]
+        if float(torch.stack(norms).norm()) <= most:
+            return
+    nn.utils.clip_grad_norm_(parameters, most)
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, lr: float, fraction: float) -> None:

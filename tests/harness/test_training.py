@@ -8,6 +8,7 @@ from torch import nn
 
 from gengauge import Budget, FitRun, train
 from gengauge.errors import DivergedError
+from gengauge.training import _clip
 
 X = torch.randn(512, 4, generator=torch.Generator().manual_seed(0))
 TARGET = torch.tensor([1.0, -2.0, 0.5, 3.0])
@@ -111,3 +112,12 @@ def test_the_last_weights_stay_without_keep_best():
     module, run = linear(), run_for("60 steps")
     train(run, module, squared(module), (X,), lr=0.1)
     assert torch.equal(kept.weight, module.weight)
+
+
+@pytest.mark.parametrize(("size", "after"), [(50.0, 2.0), (1.5, 1.5)])
+def test_gradients_are_scaled_down_to_the_limit_and_never_up(size, after):
+    module = linear()
+    module.weight.grad = torch.tensor([[size * 0.6, 0.0, 0.0, size * 0.8]])
+    module.bias.grad = torch.zeros(1)
+    _clip(list(module.parameters()), 2.0)
+    assert float(module.weight.grad.norm()) == pytest.approx(after, rel=1e-4)

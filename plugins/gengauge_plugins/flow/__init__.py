@@ -19,16 +19,16 @@ def gengauge_models() -> list[ModelSpec]:
             target="gengauge_plugins.flow.coupling:CouplingFlow",
             modalities=("image", "points"),
             capabilities=("density",),
-            budget="300 steps",
+            budget="500 steps",
             parameters=(
                 Parameter("kind", "nsf", "the map of each value", choices=("nsf", "realnvp")),
                 Parameter("transforms", 4, "coupling layers", minimum=2),
-                Parameter("hidden", 128, "width of each layer's two hidden layers", minimum=1),
-                Parameter("bins", 6, "pieces of each spline (nsf)", minimum=2),
+                Parameter("hidden", 96, "width of each layer's two hidden layers", minimum=1),
+                Parameter("bins", 8, "pieces of each spline (nsf)", minimum=2),
                 Parameter("alpha", 1e-3, minimum=1e-6,
                           doc="squeeze before the logit that levelled data goes through"),
-                Parameter("batch_size", 256, "examples a step", minimum=1),
-                Parameter("lr", 6e-3, "peak learning rate of Adam", minimum=0),
+                Parameter("batch_size", 128, "examples a step", minimum=1),
+                Parameter("lr", 4e-3, "peak learning rate of Adam", minimum=0),
             ),
         )
     ]  # fmt: skip

@@ -103,11 +103,11 @@ class CouplingFlow:
         self,
         kind: str = "nsf",
         transforms: int = 4,
-        hidden: int = 128,
-        bins: int = 6,
+        hidden: int = 96,
+        bins: int = 8,
         alpha: float = 1e-3,
-        batch_size: int = 256,
-        lr: float = 6e-3,
+        batch_size: int = 128,
+        lr: float = 4e-3,
     ) -> None:
         self.kind, self.transforms, self.hidden, self.bins = kind, transforms, hidden, bins
         self.alpha, self.batch_size, self.lr = alpha, batch_size, lr

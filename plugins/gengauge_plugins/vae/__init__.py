@@ -21,7 +21,7 @@ def gengauge_models() -> list[ModelSpec]:
             target="gengauge_plugins.vae.vae:VAE",
             modalities=("image", "points"),
             capabilities=("latent-variable", "reconstructor"),
-            budget="1000 steps",
+            budget="900 steps",
             parameters=(
                 Parameter("latent", 24, "latent dimensions, at most the data's", minimum=1),
                 Parameter("hidden", 384, "width of both networks' two hidden layers", minimum=1),

@@ -1,0 +1,119 @@
+"""The laws catch models that break them, and say so."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from gengauge import Dataset, ModelSpec, Split
+from gengauge.testing import check_model
+
+X = torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
+DATA = Dataset("x", "points", Split(X[:200]), Split(X[200:300]), Split(X[300:]))
+
+
+class Normal:
+    """A standard normal that obeys every law."""
+
+    def fit(self, data, run):
+        run.spend(1, len(data.train))
+        self.shift = torch.zeros(2)
+
+    def sample(self, n, condition, generator):
+        return torch.randn(n, 2, generator=generator) + self.shift
+
+    def log_prob(self, x):
+        return -0.5 * (x.double() - self.shift).pow(2).sum(1) - math.log(2 * math.pi)
+
+    def save(self, folder: Path):
+        folder.mkdir()
+        (folder / "shift").write_text(" ".join(str(float(v)) for v in self.shift))
+
+    def load(self, folder: Path, device):
+        self.shift = torch.tensor([float(v) for v in (folder / "shift").read_text().split()])
+
+
+class Unnormalised(Normal):
+    def log_prob(self, x):
+        return super().log_prob(x) + 0.2
+
+
+class Batchy(Normal):
+    def log_prob(self, x):
+        return super().log_prob(x - x.mean(0))
+
+
+class Forgetful(Normal):
+    def fit(self, data, run):
+        super().fit(data, run)
+        self.shift = data.train.x[0]
+
+    def load(self, folder, device):
+        self.shift = torch.zeros(2)
+
+
+class Peeking(Normal):
+    def fit(self, data, run):
+        super().fit(data, run)
+        self.shift = data.test.x.mean(0) if len(data.test) else torch.zeros(2)
+
+
+class Unseeded(Normal):
+    def sample(self, n, condition, generator):
+        return torch.randn(n, 2)
+
+
+class Greedy(Normal):
+    def fit(self, data, run):
+        super().fit(data, run)
+        run.spend(1000, 1000)
+
+
+class Drifting(Normal):
+    def sample(self, n, condition, generator):
+        self.shift = self.shift + 0.1
+        return super().sample(n, condition, generator)
+
+
+class Infinite(Normal):
+    def sample(self, n, condition, generator):
+        return super().sample(n, condition, generator) / 0
+
+
+def verdicts(name: str, **changes) -> dict[str, str]:
+    options = {"capabilities": ("density",), **changes}
+    spec = ModelSpec(id="m", summary="a normal", target=f"{__name__}:{name}", family="f",
+                     modalities=("points",), **options)  # fmt: skip
+    return {v.law: v.outcome for v in check_model(spec, DATA)}
+
+
+def test_a_lawful_model_breaks_nothing():
+    outcomes = verdicts("Normal")
+    assert "broken" not in outcomes.values()
+    assert outcomes["mass_sums_to_one"] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("name", "law"),
+    [
+        ("Unnormalised", "density_integrates_to_one"),
+        ("Batchy", "likelihood_ignores_the_batch"),
+        ("Forgetful", "saving_keeps_the_model"),
+        ("Unseeded", "samples_follow_the_generator"),
+        ("Unseeded", "global_randomness_is_untouched"),
+        ("Greedy", "budget_in_steps_is_obeyed"),
+        ("Drifting", "sampling_changes_nothing"),
+        ("Infinite", "samples_look_like_data"),
+    ],
+)
+def test_a_broken_model_is_caught(name, law):
+    assert verdicts(name)[law] == "broken"
+
+
+def test_a_control_that_reads_the_test_split_is_caught():
+    assert verdicts("Peeking", control=True)["held_back_split_is_not_read"] == "broken"
+
+
+def test_an_undeclared_capability_is_caught():
+    assert verdicts("Normal", capabilities=())["capabilities_are_declared"] == "broken"
