@@ -1,7 +1,7 @@
 """Prints what was promised about speed, each measured in this run.
 
-    python benchmarks/promises.py            all three
-    python benchmarks/promises.py help       one of: help, overhead, quick
+python benchmarks/promises.py            all three
+python benchmarks/promises.py help       one of: help, overhead, quick
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests_support import FAKES, command_line, environment
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]

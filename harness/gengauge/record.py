@@ -76,6 +76,10 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else "no message"
 
 
+def _no_interval(score: Score) -> str | None:
+    return None if score.value is None else "none: a single reading"
+
+
 def score_json(
     metric: MetricChoice, score: Score, request: str, embedder: Embedder | None, failed: bool
 ) -> dict[str, Any]:
@@ -100,7 +104,7 @@ def score_json(
         "low": _finite(interval.low) if interval else None,
         "high": _finite(interval.high) if interval else None,
         "level": interval.level if interval else None,
-        "interval_method": interval.method if interval else None,
+        "interval_method": interval.method if interval else _no_interval(score),
         "standard_error": _finite(interval.standard_error) if interval else None,
         "unscored_reason": score.reason or None,
         "failed": failed,

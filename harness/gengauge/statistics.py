@@ -90,6 +90,6 @@ def block_jackknife(
     return whole, Interval(whole - half, whole + half, error, method, level), corrected
 
 
-def block_of(n: int, blocks: int) -> Array:
-    """Return the block ``0 .. blocks - 1`` of each of ``n`` examples ``[n]``, sizes equal to one."""
-    return np.arange(n) * blocks // n
+def block_of(n: int, blocks: int) -> NDArray[np.int64]:
+    """Return the block ``0 .. blocks - 1`` of each example ``[n]``; sizes differ by one at most."""
+    return np.arange(n, dtype=np.int64) * blocks // n

@@ -12,7 +12,7 @@ from typing import Any
 from gengauge_reports.aggregate import Estimate
 from gengauge_reports.gather import Trial
 from gengauge_reports.notation import header
-from gengauge_reports.ranking import Column, Row, Table
+from gengauge_reports.table import Column, Row, Table
 
 Json = dict[str, Any]
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -16,7 +16,8 @@ from markupsafe import Markup, escape
 from gengauge.store import RunStore
 from gengauge_reports import figures, notation
 from gengauge_reports.gather import Runs, Trial, gather
-from gengauge_reports.ranking import Table, tables
+from gengauge_reports.ranking import tables
+from gengauge_reports.table import Table
 from gengauge_reports.views import Tips, table_view, trial_facts
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;)]")

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from gengauge.store import RunStore
 from gengauge_reports.gather import gather
 from gengauge_reports.notation import header, place, printable, signed, status
-from gengauge_reports.ranking import Column, Row, Table, tables
+from gengauge_reports.ranking import tables
+from gengauge_reports.table import Column, Row, Table
 
 LEGEND = (
-    "Rank first, then value ± half of its 95 % interval. Models that do not differ significantly "
-    "(5 %, Holm-corrected) share a rank. `≤` upper bound, `≥` lower bound, `~` estimate; no sign: "
-    "exact. Controls calibrate the columns and are not ranked."
+    "Rank first, then value ± half of its 95 % interval, or [low, high]. Models that do not "
+    "differ significantly (5 %, Holm-corrected) share a rank. `≤` upper bound, `≥` lower bound, "
+    "`~` estimate; no sign: exact. Controls calibrate the columns and are not ranked."
 )
 _SPECIAL = str.maketrans({c: "\\" + c for c in "\\`*_[]|~>"} | {"<": "&lt;", "&": "&amp;"})
 

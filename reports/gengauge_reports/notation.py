@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from gengauge_reports.ranking import Cell, Column, Rank
+from gengauge_reports.table import Cell, Column, Rank
 
 NONE = "\N{EN DASH}"
 SIGNS = {"exact": "", "upper_bound": "≤", "lower_bound": "≥", "estimate": "~"}
@@ -48,11 +48,19 @@ def _scientific(value: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
-def plus_minus(value: float, half: float | None) -> str:
-    """Write ``value ± half``, without the half where it is unknown or nothing."""
-    if half is None or half == 0:
-        return number(value)
-    return f"{number(value, half)} ± {margin(value, half)}"
+def spread(value: float, low: float | None, high: float | None) -> tuple[str, str]:
+    """Write a value and its interval: ``± half``, or both ends where one arm is much the longer.
+
+    >>> spread(1.5, 1.4, 1.6), spread(700.0, 650.0, 4100.0), spread(3.0, 3.0, 3.0)
+    (('1.50', '± 0.10'), ('700', '[650, 4,100]'), ('3', ''))
+    """
+    if low is None or high is None or high <= low:
+        return number(value), ""
+    half, shorter = (high - low) / 2, min(value - low, high - value)
+    if shorter < half / 2:  # half of the width would reach where the interval does not
+        scale = 0.02 * max(abs(value), half)
+        return number(value, scale), f"[{number(low, scale)}, {number(high, scale)}]"
+    return number(value, half), f"± {margin(value, half)}"
 
 
 def margin(value: float, half: float) -> str:
@@ -77,12 +85,14 @@ def compact(value: float) -> str:
             return f"{value / size:.{1 if value < 10 * size else 0}f}{unit}"
     return f"{value:g}"
 
+
 def signed(cell: Cell) -> str:
     """Write a cell's estimate with the sign of its kind; an en dash where there is none."""
     if cell.estimate is None:
         return NONE
-    sign = SIGNS.get(cell.estimate.kind, "?")
-    return sign + plus_minus(cell.estimate.value, cell.estimate.half)
+    estimate = cell.estimate
+    written = spread(estimate.value, estimate.low, estimate.high)
+    return SIGNS.get(estimate.kind, "?") + " ".join(filter(None, written))
 
 
 def place(rank: Rank | None) -> str:

@@ -3,122 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
-from gengauge_reports.aggregate import Estimate, Score, aggregate, difference_p, holm
+from gengauge_reports.aggregate import Score, aggregate, difference_p, holm
 from gengauge_reports.gather import Runs, Trial, identity, labels
+from gengauge_reports.table import LAST, Cell, Column, Rank, Row, Table
 
 ALPHA = 0.05
-_LAST = 10**6
-
-
-@dataclass(frozen=True)
-class Column:
-    """Scores that may be compared: one metric, embedder, split and comparability key.
-
-    ``qualifier`` tells columns of one metric apart and is empty where there is only one.
-    """
-
-    key: tuple[str, ...]
-    suite: str
-    metric: str
-    embedder: str
-    split: str
-    comparability_key: str
-    unit: str
-    direction: str
-    label: str
-    summary: str = ""
-    reference: str = ""
-    headline: bool = False
-    order: int = _LAST
-    qualifier: str = ""
-
-    @property
-    def title(self) -> str:
-        """The label with the embedder it was measured in."""
-        return f"{self.label} ({self.embedder})" if self.embedder else self.label
-
-    @property
-    def extra_unit(self) -> str:
-        """The unit, unless the label says it already."""
-        return "" if self.unit.casefold() == self.label.casefold() else self.unit
-
-
-@dataclass(frozen=True)
-class Rank:
-    """A shared rank and the range it could have: low = 1 + better, high = n - worse."""
-
-    low: int
-    high: int
-    n: int
-
-    @property
-    def shared(self) -> bool:
-        """Whether other models are statistically in the same place."""
-        return self.high > self.low
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One model in one column: an estimate with its rank, or the reason there is none."""
-
-    estimate: Estimate | None = None
-    rank: Rank | None = None
-    normalised: float | None = None
-    reason: str = ""
-
-
-@dataclass
-class Row:
-    """One model with all its seeds; ``cells`` by ``Column.key``."""
-
-    label: str
-    control: bool
-    trials: list[Trial]
-    cells: dict[tuple[str, ...], Cell] = field(default_factory=dict)
-
-    @property
-    def failures(self) -> list[Trial]:
-        """The trials that did not finish."""
-        return [t for t in self.trials if not t.ok]
-
-    @property
-    def failure_reasons(self) -> list[tuple[str, str, str]]:
-        """Status, reason and seeds of what did not finish, seeds that fared alike together."""
-        alike: dict[tuple[str, str], list[str]] = {}
-        for trial in self.failures:
-            alike.setdefault((trial.record["status"], trial.reason), []).append(str(trial.seed))
-        return [(*key, ", ".join(seeds)) for key, seeds in alike.items()]
-
-    @property
-    def failed(self) -> bool:
-        """Whether no seed finished."""
-        return len(self.failures) == len(self.trials)
-
-    def estimate(self, column: Column) -> Estimate | None:
-        """Return the row's estimate in ``column``, if it was scored."""
-        cell = self.cells.get(column.key)
-        return cell.estimate if cell else None
-
-
-@dataclass
-class Table:
-    """The ranked models of one dataset, the controls beneath, and what failed."""
-
-    dataset: str
-    columns: list[Column]
-    models: list[Row]
-    controls: list[Row]
-    failed: list[Row]
-    unscored: list[tuple[str, str, str]]  # model, metric and reason where nobody has a score
-
-    @property
-    def headline(self) -> list[Column]:
-        """The columns of the short tables: all of them where no metric is marked."""
-        return [c for c in self.columns if c.headline] or self.columns
 
 
 def tables(runs: Runs) -> list[Table]:
@@ -190,7 +83,7 @@ def _column(key: tuple[str, ...], score: Score, metrics: dict[str, dict[str, Any
         summary=about.get("summary") or "",
         reference=about.get("reference") or "",
         headline=bool(about.get("headline")),
-        order=int(about.get("order", _LAST)),
+        order=int(about.get("order", LAST)),
     )  # fmt: skip
 
 

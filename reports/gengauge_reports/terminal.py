@@ -15,7 +15,8 @@ from rich.text import Text
 from gengauge.store import RunStore
 from gengauge_reports.gather import gather
 from gengauge_reports.notation import ARROWS, KINDS, SIGNS, place, printable, signed, status
-from gengauge_reports.ranking import Cell, Column, Row, Table, tables
+from gengauge_reports.ranking import tables
+from gengauge_reports.table import Cell, Column, Row, Table
 
 _GAP = 2  # columns that rich puts between two cells
 # one rule under the head, one above the controls
@@ -144,7 +145,10 @@ def _failure(label: str, word: str, reason: str, seeds: str) -> Text:
 def _legend(console: Console, found: Sequence[Table]) -> None:
     rows = [r for t in found for r in (*t.models, *t.controls)]
     kinds = {c.estimate.kind for r in rows for c in r.cells.values() if c.estimate}
-    lines = ["rank, value ± half of its 95 % interval; models that do not differ share a rank"]
+    lines = [
+        "rank, value ± half of its 95 % interval (or low, high); "
+        "models that do not differ share a rank"
+    ]
     for kind in ("upper_bound", "lower_bound", "estimate"):
         if kind in kinds:
             lines.append(f"{SIGNS[kind]} {KINDS[kind]}")

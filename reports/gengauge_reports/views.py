@@ -9,7 +9,7 @@ from typing import Any
 from gengauge_reports import notation
 from gengauge_reports.aggregate import Estimate
 from gengauge_reports.gather import Trial
-from gengauge_reports.ranking import Cell, Column, Row, Table
+from gengauge_reports.table import Cell, Column, Row, Table
 
 
 @dataclass
@@ -147,10 +147,9 @@ def _cell(
     estimate = cell.estimate
     if estimate is None:
         return CellView(notation.NONE, "", "", "", False, None, tip, None)
-    half = estimate.half or None
+    value, spread = notation.spread(estimate.value, estimate.low, estimate.high)
     return CellView(
-        notation.number(estimate.value, half), notation.SIGNS.get(estimate.kind, "?"),
-        notation.margin(estimate.value, half) if half else "", notation.place(cell.rank),
+        value, notation.SIGNS.get(estimate.kind, "?"), spread, notation.place(cell.rank),
         cell.rank is not None and cell.rank.low == 1, estimate.value, tip, _marks(estimate, span),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The main job, whole: `gengauge run` with no argument, in an empty folder, through the real CLI."""
+"""The main job, whole: `gengauge run` with no argument, in an empty folder, for real."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests_support import command_line, environment
 
 CONTROLS = ("real", "copycat", "copycat-noise", "half-copycat", "noise", "narrow", "wide",

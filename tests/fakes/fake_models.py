@@ -9,8 +9,13 @@ POINTS = ("points",)
 def gengauge_models():
     def spec(id_, cls, **more):
         return ModelSpec(
-            id=id_, family="fake", summary=f"A model for tests: {id_}",
-            target=f"fake_targets:{cls}", modalities=POINTS, budget="20 steps", **more,
+            id=id_,
+            family="fake",
+            summary=f"A model for tests: {id_}",
+            target=f"fake_targets:{cls}",
+            modalities=POINTS,
+            budget="20 steps",
+            **more,
         )
 
     return [

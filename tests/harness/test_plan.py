@@ -38,7 +38,7 @@ def test_the_resolved_file_reads_back_as_itself() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (GOOD + 'sedes = [1]\n', "unknown key 'sedes'; did you mean 'seeds'?"),
+        (GOOD + "sedes = [1]\n", "unknown key 'sedes'; did you mean 'seeds'?"),
         (GOOD + "[modles.vae]\n", "unknown key 'modles'; did you mean 'models'?"),
         (GOOD + '[models.vae]\nbugdet = "1 s"\n', "did you mean 'budget'?"),
         (GOOD + "seeds = 3\n", "'seeds' takes a list of whole numbers, not 3"),
@@ -133,7 +133,9 @@ def test_budgets_by_model_win_over_the_common_one(registry: Registry) -> None:
     assert [j.budget for j in plan(benchmark, registry)] == ["9 steps", "7 steps"]
 
 
-@pytest.mark.parametrize("text", ["", "12", "steps", "-5 steps", "0 steps", "5 parsecs", "1e steps"])
+@pytest.mark.parametrize(
+    "text", ["", "12", "steps", "-5 steps", "0 steps", "5 parsecs", "1e steps"]
+)
 def test_bad_budgets(text: str) -> None:
     with pytest.raises(UsageError, match="such as 2000steps, 1e5examples or 30s"):
         Budget.parse(text)

@@ -135,5 +135,5 @@ def test_an_id_cannot_be_taken_twice(module: Callable[..., str]) -> None:
 
 
 def test_lookup_suggests_the_nearest() -> None:
-    with pytest.raises(UsageError, match="unknown model 'gmn'; did you mean 'gmm'?"):
+    with pytest.raises(UsageError, match=r"unknown model 'gmn'; did you mean 'gmm'\?"):
         Registry().find("models", "gmn")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from conftest import Cli
 from tests_support import command_line, environment
 
@@ -106,7 +105,9 @@ def test_an_edited_model_is_trained_again(cli: Cli, tmp_path: Path, fakes: Path)
 
 
 def test_the_same_seed_gives_the_same_scores(run, tmp_path: Path) -> None:
-    run("-m", "vae", "-m", "flow", "-m", "gmm", "--budget", "30steps", *LIKELIHOOD, "-s", "fidelity")
+    run(
+        "-m", "vae", "-m", "flow", "-m", "gmm", "--budget", "30steps", *LIKELIHOOD, "-s", "fidelity"
+    )
     first = records(tmp_path)
     run("-m", "gmm", "-m", "vae", "-m", "flow", "--budget", "30steps", *LIKELIHOOD, "-s",
         "fidelity", "--fresh")  # fmt: skip

@@ -70,9 +70,13 @@ def draw_all(page: Any) -> None:
 
 def column(page: Any, index: int) -> list[str]:
     """The texts of one column of the first table, models only."""
-    return page.locator("table.scores").first.locator(".models tr").evaluate_all(
-        "(rows, i) => rows.map((r) => r.cells[i].dataset.value ?? r.cells[i].innerText.trim())",
-        index,
+    return (
+        page.locator("table.scores")
+        .first.locator(".models tr")
+        .evaluate_all(
+            "(rows, i) => rows.map((r) => r.cells[i].dataset.value ?? r.cells[i].innerText.trim())",
+            index,
+        )
     )
 
 

@@ -115,7 +115,7 @@ def test_csv_defuses_formulas_in_text_and_leaves_numbers(factory, make_score):
     factory.add('=HYPERLINK("x")', [make_score("nll", -1.5, 0.1)])
     factory.add("+1", [], status="failed", error={"type": "@x", "message": "y"})
     rows = list(csv.DictReader(io.StringIO(tidy.render_csv([factory.store]).decode())))
-    assert [r["model"] for r in rows] == ["'=HYPERLINK(\"x\")", "'+1"]
+    assert [r["model"] for r in rows] == ['\'=HYPERLINK("x")', "'+1"]
     assert rows[0]["value"] == "-1.5"
     assert rows[1]["reason"] == "'@x: y"
     assert rows[1]["value"] == ""

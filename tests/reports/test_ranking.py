@@ -9,7 +9,8 @@ from scipy import stats
 
 from gengauge_reports.aggregate import aggregate, difference_p, holm
 from gengauge_reports.gather import gather
-from gengauge_reports.ranking import Rank, Table, tables
+from gengauge_reports.ranking import tables
+from gengauge_reports.table import Rank, Table
 
 
 @pytest.fixture

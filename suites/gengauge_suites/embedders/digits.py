@@ -11,13 +11,15 @@ from torch import Tensor, nn
 
 WEIGHTS = Path(__file__).with_name("digits.safetensors")
 PREPROCESSING = "grey level / 16"
-FEATURES = 64
+FEATURES, CLASSES = 64, 10
 
 
 class DigitsNetwork(nn.Module):
-    """Three convolutions, 64 linear features, ten classes.
+    """Three convolutions, 64 linear features; ten classes, and how damaged the picture is.
 
-    No layer normalises its input: contrast and brightness must stay visible in the features.
+    A network that is asked for the class alone puts noise between the classes, nearer to real
+    digits than any one class is. No layer normalises its input: contrast and brightness must
+    stay visible in the features.
     """
 
     def __init__(self) -> None:
@@ -28,7 +30,7 @@ class DigitsNetwork(nn.Module):
             nn.Conv2d(64, 96, 3, padding=1), nn.GELU(), nn.MaxPool2d(2),
             nn.Flatten(), nn.Dropout(0.2), nn.Linear(96 * 4, FEATURES),
         )  # fmt: skip
-        self.head = nn.Sequential(nn.GELU(), nn.Linear(FEATURES, 10))
+        self.head = nn.Sequential(nn.GELU(), nn.Linear(FEATURES, CLASSES + 1))
 
     def features(self, levels: Tensor) -> Tensor:
         """Return features ``[n, 64]`` of grey levels ``0 .. 16`` ``[n, 1, 8, 8]``."""
@@ -36,7 +38,7 @@ class DigitsNetwork(nn.Module):
         return out
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Return class logits ``[n, 10]`` of grey levels ``[n, 1, 8, 8]``."""
+        """Return ten class logits and the damage ``[n, 11]`` of grey levels ``[n, 1, 8, 8]``."""
         out: Tensor = self.head(self.features(levels))
         return out
 
@@ -64,5 +66,5 @@ class DigitsEmbedder:
     def logits(self, x: Tensor) -> Tensor:
         """Return class logits ``[n, 10]`` of grey levels ``[n, 1, 8, 8]``."""
         with torch.no_grad():
-            out: Tensor = self._network(x.to("cpu"))
+            out: Tensor = self._network(x.to("cpu"))[:, :CLASSES]
         return out

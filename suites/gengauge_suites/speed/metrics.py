@@ -25,9 +25,9 @@ def setup_seconds(evidence: Evidence) -> Score:
 
 
 def first_sample_seconds(evidence: Evidence) -> Score:
-    """Return the time of the first sample after loading, seconds: one reading, no interval."""
+    """Return the median time of the first sample after loading, seconds."""
     measured = loading(evidence)
-    return unscored(_NO_RELOAD) if measured is None else Score(measured[1], n_samples=1)
+    return unscored(_NO_RELOAD) if measured is None else _median(measured[1])
 
 
 def samples_per_second(evidence: Evidence) -> Score:

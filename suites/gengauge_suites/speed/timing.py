@@ -9,6 +9,7 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -36,8 +37,8 @@ def timings(evidence: Evidence) -> Timings:
     return evidence.memo("timings", lambda: _measure(evidence))
 
 
-def loading(evidence: Evidence) -> tuple[list[float], float] | None:
-    """Return seconds of each reload and of the first sample after one; None without a reload."""
+def loading(evidence: Evidence) -> tuple[list[float], list[float]] | None:
+    """Return seconds of each reload and of the first sample after it; None without a reload."""
     reload = evidence.reload
     if reload is None:
         return None
@@ -70,14 +71,15 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _load(evidence: Evidence, reload: Callable[[], Model]) -> tuple[list[float], float]:
-    seconds, model = timed(reload, evidence.device)
+def _load(evidence: Evidence, reload: Callable[[], Model]) -> tuple[list[float], list[float]]:
     stream = generator(evidence)
-    first, _ = timed(lambda: draw(model, 1, stream), evidence.device)
-    loads = [seconds]
-    while len(loads) < 10 and sum(loads) + seconds < _SETUP:
-        loads.append(timed(reload, evidence.device)[0])
-    return loads, first
+    loads: list[float] = []
+    firsts: list[float] = []
+    while len(loads) < 2 or (len(loads) < 10 and sum(loads) + sum(firsts) < _SETUP):
+        seconds, model = timed(reload, evidence.device)
+        loads.append(seconds)
+        firsts.append(timed(partial(draw, model, 1, stream), evidence.device)[0])
+    return loads, firsts
 
 
 def _measure(evidence: Evidence) -> Timings:

@@ -1,0 +1,83 @@
+"""Conformance laws: what every model must obey, for plugin authors to run on theirs.
+
+In a plugin's own tests::
+
+    @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+    def test_law(law):
+        try:
+            law(Case(SPEC, dataset))
+        except NotApplicable as reason:
+            pytest.skip(str(reason))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gengauge.data import Dataset
+from gengauge.errors import UnsupportedError
+from gengauge.specs import ModelSpec, Value
+from gengauge.testing.behaviour import (
+    budget_in_seconds_is_obeyed,
+    budget_in_steps_is_obeyed,
+    capabilities_are_declared,
+    fit_is_deterministic,
+    global_randomness_is_untouched,
+    held_back_split_is_not_read,
+    samples_follow_the_generator,
+    samples_look_like_data,
+    sampling_changes_nothing,
+    saving_keeps_the_model,
+)
+from gengauge.testing.case import Case, LawBroken, NotApplicable
+from gengauge.testing.probability import (
+    density_integrates_to_one,
+    likelihood_ignores_the_batch,
+    mass_sums_to_one,
+)
+
+__all__ = ["LAWS", "Case", "LawBroken", "NotApplicable", "Verdict", "check_model"]
+
+Law = Callable[[Case], None]
+LAWS: tuple[Law, ...] = (
+    capabilities_are_declared, samples_look_like_data, fit_is_deterministic,
+    samples_follow_the_generator, sampling_changes_nothing, saving_keeps_the_model,
+    budget_in_steps_is_obeyed, budget_in_seconds_is_obeyed, held_back_split_is_not_read,
+    global_randomness_is_untouched, likelihood_ignores_the_batch, density_integrates_to_one,
+    mass_sums_to_one,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one law went: ``held``, ``broken`` or ``skipped``, and why."""
+
+    law: str
+    outcome: str
+    message: str = ""
+
+
+def check_model(
+    spec: ModelSpec,
+    dataset: Dataset,
+    parameters: Mapping[str, Value] | None = None,
+    budget: str = "12 steps",
+) -> list[Verdict]:
+    """Return the verdict of every law on the model that ``spec`` describes."""
+    case = Case(spec, dataset, parameters or {}, budget)
+    return [_verdict(law, case) for law in LAWS]
+
+
+def _verdict(law: Law, case: Case) -> Verdict:
+    try:
+        law(case)
+    except NotApplicable as reason:
+        return Verdict(law.__name__, "skipped", str(reason))
+    except UnsupportedError as reason:
+        return Verdict(law.__name__, "skipped", f"unsupported: {reason}")
+    except LawBroken as failure:
+        return Verdict(law.__name__, "broken", str(failure))
+    except Exception as error:  # a plugin may raise anything
+        return Verdict(law.__name__, "broken", f"{type(error).__name__}: {error}")
+    return Verdict(law.__name__, "held")

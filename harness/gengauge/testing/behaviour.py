@@ -1,0 +1,133 @@
+"""Laws of conduct: shapes, seeds, saving, budgets, and what a fit may see."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gengauge.budget import Budget
+from gengauge.data import Split
+from gengauge.model import capabilities
+from gengauge.testing.case import Case, NotApplicable, require, same
+
+_CPU = torch.device("cpu")
+_SECONDS, _SLACK = 0.3, 3.0  # the slack forgives one slow step on a busy machine
+
+
+def capabilities_are_declared(case: Case) -> None:
+    """What the spec promises is what the class can do."""
+    can, says = set(capabilities(case.model)), set(case.spec.capabilities)
+    require(can == says, f"capabilities {sorted(says)} as the spec says", str(sorted(can)),
+             "ModelSpec.capabilities must name what the class implements")  # fmt: skip
+
+
+def samples_look_like_data(case: Case) -> None:
+    """Samples have the data's shape, an allowed type, and finite values in range."""
+    levels = case.dataset.levels
+    for n in (1, case.n):
+        x = case.sample(case.model, n=n)
+        require(tuple(x.shape) == (n, *case.dataset.event_shape),
+                 f"shape {(n, *case.dataset.event_shape)}", str(tuple(x.shape)),
+                 "sample must return [n, *event]")  # fmt: skip
+        require(bool(torch.isfinite(x.double()).all()), "finite samples", "nan or inf",
+                 "clamp, or raise DivergedError when the model has diverged")  # fmt: skip
+        if x.is_floating_point():
+            ok = levels is None or bool(((x >= 0) & (x < 1)).all())
+            require(ok, "floats in [0, 1) on levelled data", f"{float(x.min())}..{float(x.max())}",
+                     "clamp samples into the data's range")  # fmt: skip
+        else:
+            ok = levels is not None and bool(((x.long() >= 0) & (x.long() < levels)).all())
+            require(ok, f"integers 0..{levels} (exclusive), or floats on continuous data",
+                     f"{x.dtype} in {int(x.min())}..{int(x.max())}",
+                     "return the data's own type")  # fmt: skip
+
+
+def fit_is_deterministic(case: Case) -> None:
+    """The same seed, data and budget in steps give the same model."""
+    again, _ = case.fit()
+    require(same(case.sample(case.model), case.sample(again)), "the samples of an equal fit",
+             "different ones", "draw all randomness of fit from run.generator(name) and build "
+             "networks inside seeds.global_seed")  # fmt: skip
+
+
+def samples_follow_the_generator(case: Case) -> None:
+    """The sampling generator alone decides: same seed same samples, other seed other samples."""
+    first, other, again = (case.sample(case.model, seed) for seed in (1, 2, 1))
+    require(same(first, again), "equal samples under one seed", "different ones",
+             "use the generator that sample is given, and keep no state between calls")  # fmt: skip
+    require(not same(first, other), "different samples under different seeds", "equal ones",
+             "use the generator that sample is given")  # fmt: skip
+
+
+def sampling_changes_nothing(case: Case) -> None:
+    """Drawing samples leaves the likelihood as it was."""
+    before = case.likelihood(case.model)
+    if before is None:
+        raise NotApplicable("the model has no exact likelihood")
+    case.sample(case.model, seed=3)
+    after = case.likelihood(case.model)
+    require(after is not None and same(before, after), "the same likelihood after sampling",
+             "another", "do not update buffers or modes in sample")  # fmt: skip
+
+
+def saving_keeps_the_model(case: Case) -> None:
+    """A loaded model samples and scores as the saved one did."""
+    with tempfile.TemporaryDirectory() as folder:
+        case.model.save(Path(folder) / "model")
+        loaded = case.build()
+        loaded.load(Path(folder) / "model", _CPU)
+    require(same(case.sample(case.model), case.sample(loaded)), "the samples of before save",
+             "others after load", "save every tensor that sample reads, and put networks in eval "
+             "mode in load")  # fmt: skip
+    before, after = case.likelihood(case.model), case.likelihood(loaded)
+    ok = before is None or (after is not None and same(before, after))
+    require(ok, "equal likelihoods after save and load", "different ones",
+             "save every tensor that the likelihood reads")  # fmt: skip
+
+
+def budget_in_steps_is_obeyed(case: Case) -> None:
+    """A budget in steps is never overdrawn, and what was spent is counted."""
+    allowed = Budget.parse(case.budget).amount
+    spent = case.fitted[1].steps
+    least = 0 if case.spec.control else 1
+    require(least <= spent <= allowed, f"{least} to {allowed:g} steps", str(spent),
+             "loop while run.spend(steps, examples), or use gengauge.train")  # fmt: skip
+
+
+def budget_in_seconds_is_obeyed(case: Case) -> None:
+    """A budget in seconds ends training soon after it is spent."""
+    _, run = case.fit(budget=f"{_SECONDS}s")
+    require(run.seconds <= _SECONDS + _SLACK, f"at most {_SECONDS} s of training and a little",
+             f"{run.seconds:.1f} s", "look at run.fraction between pieces of work")  # fmt: skip
+
+
+def held_back_split_is_not_read(case: Case) -> None:
+    """Other test data gives the same model: fit sees training and validation only."""
+    data = case.dataset
+    poisoned = replace(data, test=Split(data.test.x.flip(0) * 0 + 1, data.test.labels))
+    model, _ = case.fit(dataset=poisoned)
+    require(same(case.sample(case.model), case.sample(model)), "a fit blind to the test split",
+             "different samples after the test split was replaced",
+             "read data.train and data.validation only")  # fmt: skip
+
+
+def global_randomness_is_untouched(case: Case) -> None:
+    """Neither fit nor sample moves the global streams of random, numpy and torch."""
+    before = _global_state()
+    model, _ = case.fit()
+    case.sample(model)
+    require(before == _global_state(), "global random streams left alone",
+             "one that moved", "pass generators, and build networks inside seeds.global_seed, "
+             "which restores the streams")  # fmt: skip
+
+
+def _global_state() -> tuple[Any, ...]:
+    numpy_state = np.random.get_state(legacy=True)  # noqa: NPY002
+    torch_state = torch.get_rng_state().numpy().tobytes()
+    return random.getstate(), str(numpy_state[1:]), numpy_state[1].tobytes(), torch_state  # type: ignore[index]

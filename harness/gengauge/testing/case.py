@@ -1,0 +1,84 @@
+"""One model on one dataset, fitted once, and what a law says when it is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gengauge.budget import Budget
+from gengauge.data import Dataset
+from gengauge.model import Density, Mass, Model
+from gengauge.registry import load_target
+from gengauge.specs import ModelSpec, Value
+from gengauge.training import FitRun
+
+
+class LawBroken(AssertionError):
+    """A model broke a law: what was expected, what came, and what to do."""
+
+
+class NotApplicable(Exception):
+    """A law that says nothing about this model or dataset, and why."""
+
+
+@dataclass
+class Case:
+    """One model on one dataset, fitted once with a tiny budget and asked by every law."""
+
+    spec: ModelSpec
+    dataset: Dataset
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    budget: str = "12 steps"
+    n: int = 48
+
+    def build(self) -> Model:
+        """Return an unfitted model with this case's parameters."""
+        model: Model = load_target(self.spec.target)(**self.spec.resolve(self.parameters))
+        return model
+
+    def fit(self, dataset: Dataset | None = None, budget: str = "") -> tuple[Model, FitRun]:
+        """Return a freshly fitted model and what its fit spent."""
+        data = dataset or self.dataset
+        run = FitRun(seed=7, budget=Budget.parse(budget or self.budget))
+        model = self.build()
+        model.fit(data if self.spec.control else data.for_training(), run)
+        return model, run
+
+    @cached_property
+    def fitted(self) -> tuple[Model, FitRun]:
+        """The fit that laws share; laws must leave it as it is."""
+        return self.fit()
+
+    @property
+    def model(self) -> Model:
+        """The shared fitted model."""
+        return self.fitted[0]
+
+    def sample(self, model: Model, seed: int = 1, n: int = 0) -> Tensor:
+        """Return samples of ``model`` under ``seed``."""
+        return model.sample(n or self.n, None, torch.Generator().manual_seed(seed))
+
+    def likelihood(self, model: Model, x: Tensor | None = None) -> Tensor | None:
+        """Return the exact log-likelihood ``[n]`` of held-out data, or None without one."""
+        x = self.dataset.validation.x[: self.n] if x is None else x
+        if isinstance(model, Mass) and self.dataset.levels is not None:
+            return model.log_mass(x)
+        if isinstance(model, Density):
+            levels = self.dataset.levels
+            return model.log_prob(x if levels is None else (x.double() + 0.5) / levels)
+        return None
+
+
+def require(condition: bool, expected: str, came: str, advice: str) -> None:
+    """Raise ``LawBroken`` with what was expected, what came and what to do."""
+    if not condition:
+        raise LawBroken(f"expected {expected}; came {came}; {advice}")
+
+
+def same(a: Tensor, b: Tensor) -> bool:
+    """Return whether two tensors are equal to rounding."""
+    return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-5, atol=1e-6)
