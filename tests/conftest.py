@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests_support import FAKES, command_line, environment
-
-Cli = Callable[..., subprocess.CompletedProcess[str]]
+from tests_support import FAKES, Cli, command_line, environment
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class Evidence:
     samples: Tensor
     seed: int
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    training: dict[str, float] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
     reload: Callable[[], Model] | None = None
     shared: dict[Hashable, Any] = field(default_factory=dict)
     _memo: dict[Hashable, Any] = field(default_factory=dict)

@@ -33,6 +33,7 @@ class FitRun:
     steps: int = 0
     examples: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
+    laps: list[tuple[int, float]] = field(default_factory=list)  # examples and seconds so far
     paused: float = 0.0  # seconds of validation, which are not training
     started: float = field(default_factory=time.perf_counter)
 
@@ -49,7 +50,12 @@ class FitRun:
         """Count work done; return whether the budget allows more."""
         self.steps += steps
         self.examples += examples
+        self.lap()
         return self.fraction < 1
+
+    def lap(self) -> None:
+        """Read the clock: from several readings the training speed gets an interval."""
+        self.laps.append((self.examples, self.seconds))
 
     @property
     def fraction(self) -> float:
@@ -121,6 +127,7 @@ def train(
         if due or step % _CHECK_EVERY == 0:
             _check_finite(value, step)
             run.on_progress(run.fraction)
+            run.lap()
             if due:
                 curve.add(value)
     curve.finish()

@@ -35,7 +35,7 @@ def number(value: float, half: float | None = None) -> str:
 
 def _fixed(value: float, half: float) -> str:
     """Write ``value`` to the second digit of ``half``, before the point or after it."""
-    places = 1 - math.floor(math.log10(half))
+    places = 1 - math.floor(math.log10(half) + 1e-9)  # 0.00099999999999 is meant as 0.001
     return f"{round(value, min(6, places)):,.{min(6, max(0, places))}f}"
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cli
-from tests_support import command_line, environment
+from tests_support import Cli, command_line, environment
 
 RUN = ("run", "-d", "points/moons", "--plugin", "fake_models", "--limit", "600", "-o", "out")
 LIKELIHOOD = ("-s", "likelihood")
@@ -47,7 +46,8 @@ def test_fit_once_score_many(run, tmp_path: Path) -> None:
 
     run("-m", "gaussian", *LIKELIHOOD, "-s", "fidelity")  # another suite
     run("-m", "gaussian", *LIKELIHOOD, "-s", "fidelity", "--samples", "300")  # fewer samples
-    run("-m", "gaussian", *LIKELIHOOD, "-s", "fidelity", "--set", "w2.size=100")  # another protocol
+    another = ("--samples", "300", "--set", "w2.size=20")  # another protocol for one metric
+    run("-m", "gaussian", *LIKELIHOOD, "-s", "fidelity", *another)
     assert len(fits(tmp_path)) == 1
     suites = [{s["suite"] for s in r["scores"]} for r in records(tmp_path)]
     assert suites == [{"likelihood"}, {"fidelity"}, {"fidelity"}, {"fidelity"}]
@@ -191,7 +191,10 @@ def test_every_score_carries_what_makes_it_trustworthy(run, tmp_path: Path) -> N
                 assert score["unscored_reason"], score
             else:
                 assert score["interval_method"], score
-                assert score["low"] <= score["value"] <= score["high"], score
+                if not score["interval_method"].startswith("none: a single reading"):
+                    assert score["low"] <= score["value"] <= score["high"], score
+                else:  # twenty steps are too few to time twice
+                    assert score["metric"].startswith("train_"), score
 
 
 def test_the_reproduction_command_reproduces(run, cli: Cli, tmp_path: Path) -> None:

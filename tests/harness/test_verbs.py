@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import Cli
+from tests_support import Cli
 
 
 @pytest.mark.parametrize(

@@ -133,4 +133,10 @@ def test_csv_defuses_formulas_in_text_and_leaves_numbers(factory, make_score):
     ],
 )
 def test_digits_follow_the_uncertainty(value, half, text):
-    assert notation.plus_minus(value, half) == text
+    low, high = (None, None) if half is None else (value - half, value + half)
+    assert " ".join(filter(None, notation.spread(value, low, high))) == text
+
+
+def test_an_interval_with_one_long_arm_is_written_by_its_ends():
+    assert notation.spread(188346.0, 150000.0, 1190000.0) == ("188,000", "[150,000, 1,190,000]")
+    assert notation.spread(0.5, 0.1, 0.5)[1].startswith("[")

@@ -48,8 +48,8 @@ def test_identity_changes_nothing():
 
 
 def test_training_script_learns_from_the_train_split_alone():
-    network = train_digits.fit(DIGITS.for_training(), steps=60)
-    again = train_digits.fit(DIGITS, steps=60)
+    network = train_digits.fit(DIGITS.for_training(), steps=250)
+    again = train_digits.fit(DIGITS, steps=250)
     assert torch.equal(network.features(DIGITS.test.x), again.features(DIGITS.test.x))
     assert train_digits.accuracy(network, DIGITS.validation) > 0.7
 

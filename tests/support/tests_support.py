@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 FAKES = Path(__file__).parents[1] / "fakes"
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def command_line(*arguments: object, python: str = sys.executable) -> list[str]:

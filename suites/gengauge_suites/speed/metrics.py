@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gengauge.evidence import Evidence
 from gengauge.metric import Score, unscored
 from gengauge.model import CountsNFE, CountsParameters
-from gengauge.statistics import Interval, exact, quantile_interval
+from gengauge.statistics import Interval, block_jackknife, exact, quantile_interval
 from gengauge_suites.speed.memory import peak_bytes
 from gengauge_suites.speed.timing import Timings, draw, generator, loading, timings
 
 _MEMORY_SECONDS = 0.1  # following every tensor makes small operations several times slower
+_MEMORY_REPEATS = 5
+_FEWEST_LAPS = 3
 _NO_RELOAD = "there is no checkpoint to load"
 _NOT_TRAINED = "was not trained in this run"
 
@@ -51,13 +55,17 @@ def latency_p95(evidence: Evidence) -> Score:
 
 
 def peak_memory(evidence: Evidence) -> Score:
-    """Return the peak of memory alive while sampling, MiB; the protocol names the batch size."""
+    """Return the median peak of memory alive while sampling, MiB, at the protocol's batch size."""
     size = _memory_batch(timings(evidence))
     stream = generator(evidence)
-    peak = peak_bytes(lambda: draw(evidence.model, size, stream), evidence.device)
+    peaks = [
+        peak_bytes(lambda: draw(evidence.model, size, stream), evidence.device) / 2**20
+        for _ in range(_MEMORY_REPEATS)
+    ]
     what = "device allocations" if evidence.device.type == "cuda" else "tensors, Python and numpy"
     protocol = {"batch_size": size, "memory": what}
-    return Score(peak / 2**20, n_samples=size, details=dict(protocol), protocol=protocol)
+    score = _median(peaks)
+    return replace(score, details=dict(protocol), protocol=protocol)
 
 
 def _memory_batch(measured: Timings) -> int:
@@ -82,17 +90,43 @@ def parameters(evidence: Evidence) -> Score:
 
 
 def train_seconds(evidence: Evidence) -> Score:
-    """Return the seconds of training, validation not counted: one reading, no interval."""
-    seconds = evidence.training.get("seconds", 0.0)
-    return Score(seconds) if seconds > 0 else unscored(_NOT_TRAINED)
+    """Return the seconds of training, validation not counted; its interval is for this machine."""
+    seconds, examples = (evidence.training.get(key, 0) for key in ("seconds", "examples"))
+    if seconds <= 0 or examples <= 0:
+        return unscored(_NOT_TRAINED)
+    rate = _training_rate(evidence)
+    if rate is None or rate.low <= 0:
+        return Score(seconds)
+    ends = sorted(examples / end for end in (rate.low, rate.high))
+    low, high = min(ends[0], seconds), max(ends[1], seconds)
+    return Score(seconds, Interval(low, high, None, rate.method, rate.level))
 
 
 def train_examples_per_second(evidence: Evidence) -> Score:
-    """Return the training examples seen a second: one reading, no interval."""
-    seconds, examples = (evidence.training.get(key, 0.0) for key in ("seconds", "examples"))
+    """Return the training examples seen a second, validation not counted."""
+    seconds, examples = (evidence.training.get(key, 0) for key in ("seconds", "examples"))
     if seconds <= 0 or examples <= 0:
         return unscored(_NOT_TRAINED)
-    return Score(examples / seconds)
+    return Score(examples / seconds, _training_rate(evidence))
+
+
+def _training_rate(evidence: Evidence) -> Interval | None:
+    """Return the interval of examples a second over the laps of training; None below three.
+
+    The clock is read some forty times; leaving a lap out shows how much the speed drifts.
+    """
+    clock = np.array([(0, 0.0), *evidence.training.get("laps", ())], dtype=np.float64)
+    laps = np.diff(clock, axis=0)
+    if len(laps) < _FEWEST_LAPS or (laps <= 0).any():
+        return None
+
+    def rate(left_out: int | None) -> float:
+        kept = laps if left_out is None else np.delete(laps, left_out, axis=0)
+        examples, seconds = kept.sum(0)
+        return float(examples / seconds)
+
+    _, interval, _ = block_jackknife(rate, len(laps))
+    return replace(interval, low=max(0.0, interval.low))
 
 
 def _counted(value: float) -> Score:
