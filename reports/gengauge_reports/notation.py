@@ -15,6 +15,7 @@ KINDS = {
     "lower_bound": "a lower bound: the true value is at least this",
     "estimate": "an estimate from samples",
 }
+_SIZES = ((1e9, " G"), (1e6, " M"), (1e3, " k"))
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
@@ -51,15 +52,18 @@ def _scientific(value: float) -> str:
 def spread(value: float, low: float | None, high: float | None) -> tuple[str, str]:
     """Write a value and its interval: ``± half``, or both ends where one arm is much the longer.
 
-    >>> spread(1.5, 1.4, 1.6), spread(700.0, 650.0, 4100.0), spread(3.0, 3.0, 3.0)
-    (('1.50', '± 0.10'), ('700', '[650, 4,100]'), ('3', ''))
+    >>> spread(1.5, 1.4, 1.6), spread(3.0, 3.0, 3.0)
+    (('1.50', '± 0.10'), ('3', ''))
+    >>> spread(700.0, 650.0, 4100.0), spread(2.58e6, 2.27e6, 2.64e6)
+    (('700', '[700, 4,100]'), ('2.58 M', '[2.27, 2.64]'))
     """
     if low is None or high is None or high <= low:
         return number(value), ""
     half, shorter = (high - low) / 2, min(value - low, high - value)
     if shorter < half / 2:  # half of the width would reach where the interval does not
-        scale = 0.02 * max(abs(value), half)
-        return number(value, scale), f"[{number(low, scale)}, {number(high, scale)}]"
+        size, unit = next((s for s in _SIZES[:2] if abs(value) >= s[0]), (1.0, ""))
+        centre, *ends = (number(x / size, half / size) for x in (value, low, high))
+        return centre + unit, f"[{ends[0]}, {ends[1]}]"
     return number(value, half), f"± {margin(value, half)}"
 
 
@@ -80,7 +84,7 @@ def compact(value: float) -> str:
     >>> compact(950), compact(123456), compact(7.1e9)
     ('950', '123 k', '7.1 G')
     """
-    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+    for size, unit in _SIZES:
         if value >= size:
             return f"{value / size:.{1 if value < 10 * size else 0}f}{unit}"
     return f"{value:g}"

@@ -224,7 +224,7 @@ def trial_facts(trial: Trial) -> dict[str, Any]:
         "seed": trial.seed,
         "status": record["status"],
         "reason": trial.reason,
-        "budget": record.get("budget") or "",
+        "budget": "" if model.get("control") else record.get("budget") or "",
         "times": [(name, timing.get(name)) for name in ("load", "train", "sample", "score")],
         "started": record.get("started_at") or "",
         "environment": record.get("environment") or "",

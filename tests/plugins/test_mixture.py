@@ -74,9 +74,9 @@ def test_likelihood_rises_and_the_best_iteration_is_kept():
     run = FitRun(seed=0, budget=Budget.parse("40 steps"))
     data = points(cloud())
     model.fit(data, run)
-    train = [point["train_log_likelihood"] for point in run.curve]
+    train = [-point["train_loss"] for point in run.curve]
     assert all(b >= a - 1e-6 for a, b in pairwise(train))
-    best = max(point["validation_log_likelihood"] for point in run.curve)
+    best = max(-point["validation_loss"] for point in run.curve)
     assert abs(float(model.log_prob(data.validation.x).mean()) - best) < 1e-6
 
 

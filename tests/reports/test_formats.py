@@ -138,5 +138,7 @@ def test_digits_follow_the_uncertainty(value, half, text):
 
 
 def test_an_interval_with_one_long_arm_is_written_by_its_ends():
-    assert notation.spread(188346.0, 150000.0, 1190000.0) == ("188,000", "[150,000, 1,190,000]")
+    assert notation.spread(188346.0, 150000.0, 1190000.0) == ("190,000", "[150,000, 1,190,000]")
+    assert notation.spread(5.8e7, 5.01e7, 5.82e7) == ("58.0 M", "[50.1, 58.2]")
+    assert notation.spread(0.0, 0.0, 0.0106) == ("0.0000", "[0.0000, 0.0106]")
     assert notation.spread(0.5, 0.1, 0.5)[1].startswith("[")

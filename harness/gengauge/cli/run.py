@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,9 @@ def command(benchmark: str, **options: Any) -> int:  # fmt: skip
     """
     from gengauge.plan import plan
 
+    # Threads that wait by spinning slow each other tenfold on a machine that does anything else;
+    # to be set before torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     registry = open_registry(options["plugins"])
     resolved = resolve_benchmark(benchmark, registry, options)
     jobs = plan(resolved, registry)

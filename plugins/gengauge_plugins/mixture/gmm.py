@@ -216,8 +216,7 @@ class _Steps:
         jacobian = float(self.scale.log().sum())
         z = ((self.held_out - self.shift) / self.scale).numpy()
         score = float(estimator.score(z)) - jacobian
-        self.run.log(train_log_likelihood=estimator.lower_bound_ - jacobian,
-                     validation_log_likelihood=score)  # fmt: skip
+        self.run.log(train_loss=jacobian - estimator.lower_bound_, validation_loss=-score)
         self.run.on_progress(self.run.fraction)
         if score > self.best:
             self.best = score

@@ -184,6 +184,12 @@ const watcher = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "600px" });
 plots.forEach((node) => watcher.observe(node));
+// What is out of sight is drawn in quiet moments, so that a saved or captured page is whole.
+const later = window.requestIdleCallback || ((call) => setTimeout(call, 50));
+(function next() {
+  const node = plots.find((plot) => !drawn.has(plot));
+  if (node) later(() => { if (!drawn.has(node)) draw(node); next(); });
+})();
 
 document.addEventListener("change", (event) => {
   if (!event.target.matches("select")) return;
