@@ -9,6 +9,7 @@ from scipy import stats
 from gengauge import Budget, FitRun
 from gengauge.registry import Registry, load_target
 from gengauge_plugins.networks.decoders import DiscretisedLogistic, Gaussian
+from gengauge_plugins.vae.prior import MixturePrior
 from gengauge_plugins.vae.vae import VAE
 
 
@@ -97,3 +98,58 @@ def test_decode_chooses_between_draws_and_means(vae, digits):
     # the same latents: what differs is the observation noise, which has a variance of its own
     assert float((drawn - centre).pow(2).mean()) > 0.5
     assert float(centre.var(0).sum()) < float(drawn.var(0).sum())
+
+
+def prior(components: int) -> MixturePrior:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        mixture = MixturePrior(components, latent=2)
+        for parameter in mixture.parameters():
+            parameter.data += 0.4 * torch.randn_like(parameter)
+    return mixture
+
+
+def test_the_mixture_prior_is_the_density_of_its_gaussians():
+    mixture = prior(5)
+    law = torch.distributions.MixtureSameFamily(
+        torch.distributions.Categorical(logits=mixture.logits),
+        torch.distributions.Independent(
+            torch.distributions.Normal(mixture.mean, mixture.log_std.exp()), 1
+        ),
+    )
+    z = torch.randn(3, 7, 2, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(mixture.log_prob(z), law.log_prob(z), atol=1e-4)
+
+
+@pytest.mark.parametrize("components", [1, 5])
+def test_draws_follow_the_prior(components):
+    mixture, generator = prior(components), torch.Generator().manual_seed(2)
+    noise, u = torch.randn(50000, 2, generator=generator), torch.rand(50000, generator=generator)
+    drawn = mixture.place(noise, u).detach()
+    side = torch.linspace(-8, 8, 321)
+    grid = torch.cartesian_prod(side, side)
+    mass = mixture.log_prob(grid).detach().exp() * 0.05**2
+    assert float(mass.sum()) == pytest.approx(1, abs=0.01)
+    for power in (1, 2):
+        expected = (mass[:, None] * grid**power).sum(0)
+        assert torch.allclose((drawn**power).mean(0), expected, atol=0.05)
+
+
+@pytest.mark.parametrize("components", [1, 5])
+def test_the_divergence_is_that_of_the_log_densities(components):
+    mixture, n = prior(components), 200000
+    mean, log_std = torch.tensor([0.3, -0.2]), torch.tensor([-0.5, 0.1])
+    z = mean + log_std.exp() * torch.randn(n, 2, generator=torch.Generator().manual_seed(3))
+    law = torch.distributions.Independent(torch.distributions.Normal(mean, log_std.exp()), 1)
+    expected = float((law.log_prob(z) - mixture.log_prob(z)).detach().mean())
+    came = mixture.divergence(z, mean.expand(n, 2), log_std.expand(n, 2)).mean()
+    assert float(came) == pytest.approx(expected, abs=0.02)
+
+
+def test_a_new_mixture_covers_the_standard_normal():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        mixture = MixturePrior(4096, latent=3)
+    generator = torch.Generator().manual_seed(4)
+    noise, u = torch.randn(50000, 3, generator=generator), torch.rand(50000, generator=generator)
+    assert torch.allclose(mixture.place(noise, u).std(0), torch.ones(3), atol=0.05)

@@ -27,7 +27,8 @@ def gengauge_models() -> list[ModelSpec]:
                 Parameter("bins", 8, "pieces of each spline (nsf)", minimum=2),
                 Parameter("alpha", 1e-3, minimum=1e-6,
                           doc="squeeze before the logit that levelled data goes through"),
-                Parameter("batch_size", 128, "examples a step", minimum=1),
+                Parameter("batch_size", 0, minimum=0,
+                          doc="examples a step; 0 is 128 of levelled and 512 of continuous data"),
                 Parameter("lr", 4e-3, "peak learning rate of Adam", minimum=0),
             ),
         )

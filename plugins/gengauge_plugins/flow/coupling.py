@@ -15,6 +15,7 @@ from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
 from gengauge import Dataset, FitRun, dequantise, seeds, train
 from gengauge_plugins.flow.preprocess import Logit, Standardise
+from gengauge_plugins.networks.batches import batch_size
 from gengauge_plugins.networks.drawing import below_one, normal, refuse_condition
 from gengauge_plugins.networks.storage import load_state, save_state
 
@@ -95,7 +96,8 @@ class CouplingFlow:
         hidden: Width of the two hidden layers of each coupling network.
         bins: Pieces of each spline.
         alpha: Squeeze before the logit of levelled data.
-        batch_size: Examples a step.
+        batch_size: Examples a step; 0 chooses, see
+            :func:`gengauge_plugins.networks.batches.batch_size`.
         lr: Peak learning rate.
     """
 
@@ -106,7 +108,7 @@ class CouplingFlow:
         hidden: int = 96,
         bins: int = 8,
         alpha: float = 1e-3,
-        batch_size: int = 128,
+        batch_size: int = 0,
         lr: float = 4e-3,
     ) -> None:
         self.kind, self.transforms, self.hidden, self.bins = kind, transforms, hidden, bins
@@ -128,7 +130,7 @@ class CouplingFlow:
             return -log_prob.mean() / x.shape[1]
 
         train(run, self.network, loss, (x,), validation=(held_out,),
-              batch_size=self.batch_size, lr=self.lr)  # fmt: skip
+              batch_size=batch_size(self.batch_size, self.levels), lr=self.lr)  # fmt: skip
 
     def _floats(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return x if self.levels is None else dequantise(x, self.levels, generator)

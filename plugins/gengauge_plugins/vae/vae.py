@@ -10,24 +10,29 @@ import torch
 from torch import Tensor, nn
 
 from gengauge import Dataset, FitRun, seeds, train
+from gengauge_plugins.networks.batches import batch_size
 from gengauge_plugins.networks.decoders import Decoder, DiscretisedLogistic, Gaussian
-from gengauge_plugins.networks.drawing import normal, refuse_condition
+from gengauge_plugins.networks.drawing import normal, refuse_condition, uniform
 from gengauge_plugins.networks.mlp import mlp
 from gengauge_plugins.networks.storage import load_state, save_state
+from gengauge_plugins.vae.prior import MixturePrior
 
 _WARM_UP = 0.25  # share of training over which the KL term gains its weight
 _ROWS = 16384  # rows decoded at once while bounding the likelihood: keeps memory flat in k
 
 
 class Network(nn.Module):
-    """Encoder q(z | x), diagonal Gaussian, and decoder p(x | z), of flat examples ``[n, d]``."""
+    """Prior p(z), encoder q(z | x), diagonal Gaussian, and decoder p(x | z) of ``[n, d]``."""
 
-    def __init__(self, decoder: nn.Module, dimensions: int, latent: int, hidden: int) -> None:
+    def __init__(
+        self, decoder: nn.Module, dimensions: int, latent: int, hidden: int, components: int = 1
+    ) -> None:
         super().__init__()
         self.observe = decoder
         self.latent = latent
         self.encoder = mlp(dimensions, (hidden, hidden), 2 * latent)
         self.decoder = mlp(latent, (hidden, hidden), 2 * dimensions)
+        self.prior = MixturePrior(components, latent)
 
     @property
     def observation(self) -> Decoder:
@@ -44,7 +49,7 @@ class Network(nn.Module):
         mean, log_std = self.posterior(x)
         z = mean + log_std.exp() * normal(tuple(mean.shape), generator, mean.device)
         fit = self.observation.log_likelihood(x, self.decoder(z)).sum(-1)
-        kl = 0.5 * (mean**2 + torch.exp(2 * log_std) - 1 - 2 * log_std).sum(-1)
+        kl = self.prior.divergence(z, mean, log_std)
         return (beta * kl - fit).mean() / x.shape[-1]
 
 
@@ -55,6 +60,7 @@ class VAE:
     likelihood; continuous data gets a Gaussian with learned variance.
 
     See Also:
+        :class:`gengauge_plugins.vae.prior.MixturePrior`
         :class:`gengauge_plugins.networks.decoders.DiscretisedLogistic`
 
     References:
@@ -66,14 +72,18 @@ class VAE:
 
     Arguments:
         latent: Dimensions of z, never more than the data has.
-        hidden: Width of the two hidden layers of encoder and decoder.
+        hidden: Width of the two hidden layers of encoder and decoder, at most 64 a dimension.
+        components: Gaussians of the learned prior p(z); 1 is the fixed N(0, I) of Kingma &
+            Welling, which on planar points stays 0.4 to 1.1 nats further from the truth. On points
+            the mixture does much of the work, as ``gmm`` shows: compare the two.
         beta: Weight of the KL term; other values than 1 train another objective, and the
             likelihood bounds stay valid but loosen.
         decode: ``sample`` draws from p(x | z), the distribution whose likelihood is scored;
             ``mean`` takes its mean, which leaves the observation noise out. On the validation
             split of digits draws are nearer to the data (FD 4.4 against 5.5 in the features of
             a small classifier).
-        batch_size: Examples a step.
+        batch_size: Examples a step; 0 chooses, see
+            :func:`gengauge_plugins.networks.batches.batch_size`.
         lr: Peak learning rate.
     """
 
@@ -81,12 +91,14 @@ class VAE:
         self,
         latent: int = 24,
         hidden: int = 384,
+        components: int = 64,
         beta: float = 1.0,
         decode: str = "sample",
-        batch_size: int = 128,
-        lr: float = 2e-3,
+        batch_size: int = 0,
+        lr: float = 4e-3,
     ) -> None:
-        self.latent, self.hidden, self.beta = latent, hidden, beta
+        self.latent, self.hidden, self.components = latent, hidden, components
+        self.beta = beta
         self.decode, self.batch_size, self.lr = decode, batch_size, lr
         self.shape: tuple[int, ...] = ()
         self.levels: int | None = None
@@ -105,14 +117,16 @@ class VAE:
             return self.network.negative_bound(x, self.beta * warm, generator)
 
         train(run, self.network, loss, (x,), validation=(held_out,),
-              batch_size=self.batch_size, lr=self.lr)  # fmt: skip
+              batch_size=batch_size(self.batch_size, self.levels), lr=self.lr)  # fmt: skip
 
     def _build(self, shift: Tensor, scale: Tensor) -> Network:
         levels = self.levels
         decoder = Gaussian(shift, scale) if levels is None else DiscretisedLogistic(levels)
         dimensions = math.prod(self.shape)
         # latents beyond the data's dimensions stay unused at best: planar sets lose 0.3 nats
-        return Network(decoder, dimensions, min(self.latent, dimensions), self.hidden)
+        latent = min(self.latent, dimensions)
+        hidden = min(self.hidden, 64 * dimensions)  # more learns planar sets no better, only slower
+        return Network(decoder, dimensions, latent, hidden, self.components)
 
     @property
     def _device(self) -> torch.device:
@@ -122,7 +136,9 @@ class VAE:
     def sample(self, n: int, condition: Tensor | None, generator: torch.Generator) -> Tensor:
         """Return ``n`` samples ``[n, *event]``: levels, or floats in the data's units."""
         refuse_condition(condition, "vae")
-        h = self.network.decoder(normal((n, self.network.latent), generator, self._device))
+        noise = normal((n, self.network.latent), generator, self._device)
+        z = self.network.prior.place(noise, uniform((n,), generator, self._device))
+        h = self.network.decoder(z)
         observation = self.network.observation
         x = observation.mean(h) if self.decode == "mean" else observation.sample(h, generator)
         return x.view(n, *self.shape)
@@ -146,9 +162,8 @@ class VAE:
         noise = normal((k, *mean.shape), generator, mean.device)
         z = mean + log_std.exp() * noise
         fit = self.network.observation.log_likelihood(x, self.network.decoder(z))
-        # log N(z; 0, I) - log q(z | x): the constants of the two Gaussians cancel
-        ratio = log_std - 0.5 * z**2 + 0.5 * noise**2
-        return fit.double().sum(-1) + ratio.double().sum(-1)
+        posterior = (-log_std - 0.5 * noise**2 - 0.5 * math.log(2 * math.pi)).double().sum(-1)
+        return fit.double().sum(-1) + self.network.prior.log_prob(z.double()) - posterior
 
     @property
     def evaluations_per_sample(self) -> float:
@@ -157,7 +172,7 @@ class VAE:
 
     @property
     def n_parameters(self) -> int:
-        """Weights and biases of encoder and decoder."""
+        """Weights and biases of encoder and decoder, and the prior's parameters."""
         return sum(p.numel() for p in self.network.parameters())
 
     def save(self, folder: Path) -> None:
