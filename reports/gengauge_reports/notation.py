@@ -54,8 +54,8 @@ def spread(value: float, low: float | None, high: float | None) -> tuple[str, st
 
     >>> spread(1.5, 1.4, 1.6), spread(3.0, 3.0, 3.0)
     (('1.50', '± 0.10'), ('3', ''))
-    >>> spread(700.0, 650.0, 4100.0), spread(2.58e6, 2.27e6, 2.64e6)
-    (('700', '[700, 4,100]'), ('2.58 M', '[2.27, 2.64]'))
+    >>> spread(700.0, 650.0, 990.0), spread(2.58e6, 2.27e6, 2.64e6)
+    (('700', '[650, 990]'), ('2.58 M', '[2.27, 2.64]'))
     """
     if low is None or high is None or high <= low:
         return number(value), ""

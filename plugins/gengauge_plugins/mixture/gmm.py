@@ -162,6 +162,8 @@ class _Steps:
         self.model, self.x, self.held_out, self.run = model, x, held_out, run
         self.shift, self.scale = x.mean(0), x.std(0).clamp_min(1e-9)
         self.z = ((x - self.shift) / self.scale).numpy()
+        # scikit-learn scores standardised values; the log-Jacobian turns them back
+        self.jacobian = float(self.scale.log().sum())
         self.left = run.budget.steps(len(x))
         self.best = -math.inf
 
@@ -173,9 +175,11 @@ class _Steps:
         for regularisation in (given,) if given else _CANDIDATES:
             if not starts or self.allowed:
                 starts[regularisation], scores[regularisation] = self._start(regularisation)
-        chosen = starts[max(scores, key=lambda r: scores[r])]
+        best = max(scores, key=lambda r: scores[r])
+        chosen = starts[best]
+        self._log(chosen, scores[best])  # the curve is of the start that went on
         while self.allowed and not chosen.converged_:
-            self._advance(chosen, _CHUNK)
+            self._log(chosen, self._advance(chosen, _CHUNK))
 
     @property
     def allowed(self) -> bool:
@@ -205,6 +209,10 @@ class _Steps:
             random_state=seeds.named_seed(self.run.seed, "em") % 2**32,
         )  # fmt: skip
 
+    def _log(self, estimator: Estimator, score: float) -> None:
+        train = self.jacobian - estimator.lower_bound_
+        self.run.log(train_loss=train, validation_loss=-score)
+
     def _advance(self, estimator: Estimator, iterations: int) -> float:
         """Run EM for up to ``iterations`` and keep the result if validation finds it the best."""
         estimator.max_iter = int(max(1, min(iterations, self.left)))
@@ -212,11 +220,8 @@ class _Steps:
         done = int(estimator.n_iter_)
         self.left -= done
         self.run.spend(done, done * len(self.x))
-        # scikit-learn scores standardised values; the log-Jacobian turns them back
-        jacobian = float(self.scale.log().sum())
         z = ((self.held_out - self.shift) / self.scale).numpy()
-        score = float(estimator.score(z)) - jacobian
-        self.run.log(train_loss=jacobian - estimator.lower_bound_, validation_loss=-score)
+        score = float(estimator.score(z)) - self.jacobian
         self.run.on_progress(self.run.fraction)
         if score > self.best:
             self.best = score
