@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests_support import FAKES, Cli, command_line, environment
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch
+os.environ["OMP_NUM_THREADS"] = "1"  # as the command line does, before torch is imported
 
 
 @pytest.fixture
