@@ -15,19 +15,6 @@ CONTROLS = ("real", "copycat", "copycat-noise", "half-copycat", "noise", "narrow
 
 
 @pytest.fixture(scope="session")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("quick")
-    done = subprocess.run(
-        command_line("run"), cwd=folder, env=environment(), capture_output=True, text=True,
-        timeout=900,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    (folder / "stdout.txt").write_text(done.stdout)
-    (folder / "stderr.txt").write_text(done.stderr)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def rows(quick: Path) -> list[dict[str, Any]]:
     done = subprocess.run(
         command_line("report", "runs/quick", "--format", "json"), cwd=quick, env=environment(),

@@ -142,7 +142,7 @@ def test_the_divergence_is_that_of_the_log_densities(components):
     z = mean + log_std.exp() * torch.randn(n, 2, generator=torch.Generator().manual_seed(3))
     law = torch.distributions.Independent(torch.distributions.Normal(mean, log_std.exp()), 1)
     expected = float((law.log_prob(z) - mixture.log_prob(z)).detach().mean())
-    came = mixture.divergence(z, mean.expand(n, 2), log_std.expand(n, 2)).mean()
+    came = mixture.divergence(z, mean.expand(n, 2), log_std.expand(n, 2)).mean().detach()
     assert float(came) == pytest.approx(expected, abs=0.02)
 
 

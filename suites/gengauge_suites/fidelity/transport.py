@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import ot
 import torch
 from torch import Tensor
@@ -39,7 +40,7 @@ def w2(evidence: Evidence, pairs: int, size: int) -> Score:
     )
     values = [exact_w2(a, b) for (a, b), _ in zip(parts, range(pairs), strict=False)]
     return Score(
-        sum(values) / pairs,
+        float(np.mean(values)),
         mean_interval(values),
         n_samples=pairs * size,
         n_reference=pairs * size,

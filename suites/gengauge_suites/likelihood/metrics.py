@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -102,7 +103,7 @@ def _score(
     if n < 2:
         return unscored(f"needs at least 2 test examples, got {n}")
     return Score(
-        float(values.mean()),
+        float(np.mean(values.numpy())),  # summed as its interval is, so that it lies within
         mean_interval(values),
         kind,
         n_reference=n,
