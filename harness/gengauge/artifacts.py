@@ -101,7 +101,9 @@ def image_grid(x: Tensor, levels: int | None, cells: int = GRID) -> Image.Image:
 
 def _points(evidence: Evidence) -> dict[str, Any]:
     model = evidence.model
-    density = _density(model.log_prob, evidence.dataset) if isinstance(model, Density) else None
+    density = None
+    if isinstance(model, Density):
+        density = _density(lambda x: model.log_prob(x.to(evidence.device)), evidence.dataset)
     return {"samples": _rounded(evidence.samples[:POINTS]), "density": density}
 
 

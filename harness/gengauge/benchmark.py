@@ -70,7 +70,11 @@ def read_benchmark(name: str, registry: Registry) -> Benchmark:
     if name.endswith(".toml") or path.is_file():
         if not path.is_file():
             raise UsageError(f"benchmark file '{name}' does not exist")
-        return parse_benchmark(path.read_text(), name)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise UsageError(f"benchmark file '{name}' is not text in UTF-8") from None
+        return parse_benchmark(text, name)
     spec = registry.find("benchmarks", name)
     return parse_benchmark(load_target(spec.target).read_text(), name)
 

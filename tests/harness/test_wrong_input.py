@@ -25,6 +25,11 @@ from tests_support import Cli
         (("run", "--set", "k=3"), "--set 'k=3' is not understood"),
         (("run", "--set", "likelyhood.k=3"), "did you mean 'likelihood'?"),
         (("run", "--plugin", "no_such"), "plugin 'no_such' cannot be used: ModuleNotFoundError"),
+        (
+            ("run", "--plugin", "../my.py"),
+            "plugin '../my.py' is not a module; write package.module",
+        ),
+        (("run", "-m", "noise", "-o", "/proc/x"), "'/proc/x'"),
         (("run", "--samples", "1"), "--samples"),
         (("run", "--bogus"), "No such option"),
         (("list", "model"), "unknown listing 'model'; did you mean 'models'?"),
@@ -51,6 +56,13 @@ def test_a_wrong_report_format_names_the_right_one(cli: Cli, tmp_path: Path) -> 
     done = cli("report", ".", "--format", "htm")
     assert done.returncode == 2
     assert "unknown report 'htm'; did you mean 'html'?" in done.stderr
+
+
+def test_a_benchmark_that_is_no_text(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "b.toml").write_bytes(b"\xff\xfe\x00")
+    done = cli("run", "b.toml")
+    assert done.returncode == 2
+    assert done.stderr == "error: benchmark file 'b.toml' is not text in UTF-8\n"
 
 
 def test_nothing_selected_is_exit_5(cli: Cli) -> None:

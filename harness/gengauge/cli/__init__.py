@@ -98,6 +98,9 @@ def _run(arguments: list[str] | None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder that cannot be written
+        where = f": '{error.filename}'" if error.filename else ""
+        return _fail(f"{error.strerror or error}{where}", 2)
     return result if isinstance(result, int) else 0
 
 

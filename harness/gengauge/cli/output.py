@@ -52,6 +52,9 @@ def open_registry(plugins: Sequence[str]) -> Any:
     from gengauge.errors import UsageError
     from gengauge.registry import Registry
 
+    for name in plugins:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise UsageError(f"plugin '{name}' is not a module; write package.module, no path")
     if plugins and "" not in sys.path:
         sys.path.insert(0, os.getcwd())  # noqa: PTH109  (as `python -m` does)
     registry = Registry(plugins)

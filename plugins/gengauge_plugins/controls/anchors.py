@@ -91,13 +91,13 @@ class Noise:
         """Return exact log P(x) = -D log(levels) in nats ``[n]``; levelled data only."""
         if self.levels is None:
             raise UnsupportedError("noise has a mass on levelled data only; ask for log_prob")
-        inside = ((x >= 0) & (x < self.levels)).flatten(1).all(1)
+        inside = ((x >= 0) & (x < self.levels)).flatten(1).all(1).cpu()
         value = -x[0].numel() * math.log(self.levels) if len(x) else 0.0
         return torch.full((len(x),), value, dtype=torch.float64).masked_fill(~inside, -math.inf)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return the exact log-density in nats ``[n]``; minus infinity outside the box."""
-        y = x.double()
+        y = x.double().cpu()  # controls live there, wherever the run does
         inside = ((y >= self.ends[0]) & (y <= self.ends[1])).flatten(1).all(1)
         volume = (self.ends[1] - self.ends[0]).log().sum()
         return (-volume.expand(len(x))).masked_fill(~inside, -math.inf)
@@ -141,11 +141,13 @@ class Truth:
     def sample(self, n: int, condition: Tensor | None, generator: torch.Generator) -> Tensor:
         """Return ``n`` independent draws ``[n, *event]`` of the true distribution."""
         refuse_condition(condition, "truth")
+        if generator.device.type != "cpu":  # the closed forms draw on the CPU
+            generator = torch.Generator().manual_seed(generator.initial_seed())
         return self._truth().sample(n, generator).to(self._type)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return the true log-density in nats ``[n]``, float64."""
-        return self._truth().log_prob(x)
+        return self._truth().log_prob(x.cpu())
 
     def save(self, folder: Path) -> None:
         """Write the dataset's name, which is all that the truth is."""
