@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests_support import until
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (375, "dark")])
@@ -20,12 +21,10 @@ def test_the_real_report_is_whole_silent_and_asks_nobody(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto((quick / "runs/quick/report.html").as_uri())
     # nobody scrolls: every plot draws itself, so that a saved or captured page is whole
-    drawn = "[...document.querySelectorAll('.plot')].every((p) => p.querySelector('.main-svg'))"
-    for _ in range(150):  # the page's policy forbids Playwright's own way of waiting
-        if page.evaluate(drawn):
-            break
-        page.wait_for_timeout(100)
-    assert page.evaluate(drawn)
+    until(
+        page,
+        "[...document.querySelectorAll('.plot')].every((p) => p.querySelector('.main-svg'))",
+    )
     assert page.locator(".plot").count() > 10
     assert [u for u in asked if not u.startswith(("file:", "data:", "blob:"))] == []
     assert complaints == []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from tests_support import until
 
 from gengauge_reports import html
 
@@ -44,8 +45,8 @@ def visit(browser, run, tmp_path) -> Iterator[Any]:
 
 def draw_all(page: Any) -> None:
     page.evaluate("Promise.all(plots.map(draw))")
-    page.wait_for_function(
-        "[...document.querySelectorAll('.plot')].every((p) => p.querySelector('.main-svg'))"
+    until(
+        page, "[...document.querySelectorAll('.plot')].every((p) => p.querySelector('.main-svg'))"
     )
 
 
@@ -85,7 +86,7 @@ def test_the_policy_stops_a_script_and_a_fetch(visit):
         const i = new Image(); i.onerror = () => { window.blocked = 1; };
         i.src = 'https://example.invalid/x.png'; document.body.append(i);
     }""")
-    page.wait_for_function("window.blocked === 1")
+    until(page, "window.blocked === 1")
     assert page.evaluate("window.ran") is None
 
 
@@ -137,9 +138,9 @@ def test_dark_mode_changes_page_and_plots(visit):
 
     light = colours()
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(
-        "(old) => getComputedStyle(document.querySelector('.plot .xtick text')).fill !== old",
-        arg=light[1],
+    until(
+        page,
+        f"getComputedStyle(document.querySelector('.plot .xtick text')).fill !== '{light[1]}'",
     )
     dark = colours()
     assert brightness(light[0]) > 200 > 60 > brightness(dark[0])

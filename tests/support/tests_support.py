@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 FAKES = Path(__file__).parents[1] / "fakes"
 
@@ -21,3 +23,11 @@ def environment(**more: str) -> dict[str, str]:
     path = os.pathsep.join(filter(None, [str(FAKES), os.environ.get("PYTHONPATH", "")]))
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GENGAUGE_")}
     return {**clean, "PYTHONPATH": path, "COLUMNS": "160", **more}
+
+
+def until(page: Any, expression: str, seconds: float = 30) -> None:
+    """Wait until an expression is true; the page's policy forbids Playwright's own waiting."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"never came true: {expression}"
+        page.wait_for_timeout(50)
