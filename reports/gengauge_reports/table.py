@@ -34,8 +34,8 @@ class Column:
 
     @property
     def title(self) -> str:
-        """The label with the embedder it was measured in."""
-        return f"{self.label} ({self.embedder})" if self.embedder else self.label
+        """The label named after its embedder, ``FD-digits``: a distance is nothing without one."""
+        return f"{self.label}-{self.embedder}" if self.embedder else self.label
 
     @property
     def extra_unit(self) -> str:

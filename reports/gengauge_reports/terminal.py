@@ -81,9 +81,7 @@ def _split(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[l
 
 
 def _head(column: Column) -> list[str]:
-    lines = [f"{column.label} {ARROWS.get(column.direction, '')}".strip()]
-    if column.embedder:
-        lines.append(f"in {column.embedder}")
+    lines = [f"{column.title} {ARROWS.get(column.direction, '')}".strip()]
     return [printable(t) for t in (*lines, column.extra_unit, *column.qualifier.split(", ")) if t]
 
 

@@ -39,7 +39,6 @@ class HeadView:
     """The head of a column."""
 
     title: str
-    embedder: str
     arrow: str
     unit: str
     qualifier: str
@@ -108,7 +107,7 @@ def _head(column: Column, tips: Tips) -> HeadView:
     ]
     tips.columns.append({"title": column.title, "facts": [f for f in facts if f[1]]})
     return HeadView(
-        column.label, column.embedder, notation.ARROWS.get(column.direction, ""),
+        column.title, notation.ARROWS.get(column.direction, ""),
         column.extra_unit, column.qualifier, column.suite, column.headline, better,
         len(tips.columns) - 1,
     )  # fmt: skip

@@ -8,7 +8,7 @@ code does; everything is float64, because float32 is off by up to one per cent.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ def fd(evidence: Evidence, embedder: Embedder) -> Score:
     if reason := problem(evidence):
         return unscored(reason)
     value, interval, _ = _measured(evidence, embedder)
-    return _score(evidence, value, interval)
+    return _score(evidence, value, replace(interval, low=max(0.0, interval.low)))
 
 
 def fd_infinity(evidence: Evidence, embedder: Embedder) -> Score:
