@@ -129,8 +129,9 @@ class CouplingFlow:
             log_prob = self.network.log_prob(self._floats(x, generator))
             return -log_prob.mean() / x.shape[1]
 
+        size = batch_size(self.batch_size, self.levels)
         train(run, self.network, loss, (x,), validation=(held_out,),
-              batch_size=batch_size(self.batch_size, self.levels), lr=self.lr)  # fmt: skip
+              batch_size=size, lr=self.lr, clip=10.0)  # fmt: skip
 
     def _floats(self, x: Tensor, generator: torch.Generator) -> Tensor:
         return x if self.levels is None else dequantise(x, self.levels, generator)
