@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -105,9 +106,8 @@ class Run:
         todo = [t for t in tasks if t.todo]
         self._describe(tasks)
         hook = self.registry.manager.hook
-        hook.gengauge_run_started(
-            folder=str(self.store.folder), trials=[t.trial.key for t in tasks]
-        )
+        keys = [t.trial.key for t in tasks]
+        _tell(hook.gengauge_run_started, folder=str(self.store.folder), trials=keys)
         listener.started(todo)
         records = []
         for task in todo:
@@ -118,7 +118,7 @@ class Run:
             record["command"] = self.command(task.job)
             self.store.append(record)
             records.append(record)
-            hook.gengauge_trial_finished(record=record)
+            _tell(hook.gengauge_trial_finished, record=record)
             listener.finished(task, record, time.perf_counter() - started)
         return records
 
@@ -143,9 +143,22 @@ def _describe(spec: MetricSpec, order: int) -> dict[str, Any]:
     return {**{k: getattr(spec, k) for k in keys}, "order": order}
 
 
+def _tell(hook: Callable[..., Any], **news: Any) -> None:
+    """Call a lifecycle hook; a listener that fails must not end the run it listens to."""
+    try:
+        hook(**news)
+    except Exception as error:
+        print(f"warning: a plugin's hook failed: {type(error).__name__}: {error}", file=sys.stderr)
+
+
 def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
     """Return a dataset by its spec, each split cut to ``limit`` examples where one is given."""
-    dataset = load_target(spec.target)(spec)
+    try:
+        dataset = load_target(spec.target)(spec)
+    except Exception as error:  # a plugin may raise anything
+        raise UsageError(
+            f"dataset '{spec.id}' cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(dataset, Dataset):
         raise UsageError(f"{spec.target} returned {type(dataset).__name__}, not a Dataset")
     return dataset if limit is None else dataset.limited(limit)

@@ -1,6 +1,8 @@
 """A plugin for tests: models that behave, and models that do not."""
 
-from gengauge import ModelSpec, Parameter, hookimpl
+import os
+
+from gengauge import DatasetSpec, ModelSpec, Parameter, hookimpl
 
 POINTS = ("points",)
 
@@ -28,3 +30,18 @@ def gengauge_models():
         spec("slow", "Slow"),
         spec("half-model", "HalfModel"),
     ]
+
+
+@hookimpl
+def gengauge_datasets():
+    return [
+        DatasetSpec(
+            id="lost", summary="A file that is gone", target="fake_targets:lost", modality="points"
+        )
+    ]
+
+
+@hookimpl
+def gengauge_trial_finished(record):
+    if os.environ.get("FAKE_LISTENER"):
+        raise RuntimeError("the listener fell over")

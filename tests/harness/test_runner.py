@@ -144,6 +144,13 @@ def test_failures_are_records_and_not_the_end(run, tmp_path: Path) -> None:
     assert records(tmp_path)[-1]["status"] == "ok"
 
 
+def test_a_listener_that_fails_does_not_end_the_run(run, tmp_path: Path) -> None:
+    chosen = ("-m", "gaussian", "-m", "gaussian[scale=2]", *LIKELIHOOD)
+    stderr = run(*chosen, FAKE_LISTENER="1")
+    assert stderr.count("warning: a plugin's hook failed: RuntimeError: the listener fell") == 2
+    assert [r["status"] for r in records(tmp_path)] == ["ok", "ok"]
+
+
 def test_interrupt_keeps_what_is_finished(tmp_path: Path, run) -> None:
     env = environment(FAKE_FITS=str(tmp_path / "started"))
     command = command_line(*RUN, "-m", "gaussian", "-m", "slow", *LIKELIHOOD)

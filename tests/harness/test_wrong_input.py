@@ -65,6 +65,13 @@ def test_a_benchmark_that_is_no_text(cli: Cli, tmp_path: Path) -> None:
     assert done.stderr == "error: benchmark file 'b.toml' is not text in UTF-8\n"
 
 
+def test_a_dataset_that_cannot_be_loaded_is_named(cli: Cli) -> None:
+    done = cli("run", "-d", "lost", "-m", "gaussian", "--plugin", "fake_models")
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert "dataset 'lost' cannot be loaded: FileNotFoundError: points.csv is not there" in line
+
+
 def test_nothing_selected_is_exit_5(cli: Cli) -> None:
     done = cli("run", "-m", "truth", "-d", "digits")
     assert done.returncode == 5
