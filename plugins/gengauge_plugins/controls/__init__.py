@@ -77,8 +77,8 @@ def _distortions() -> list[ModelSpec]:
                  summary="Copies pushed out to 1.3 of their spread: recall does not notice",
                  parameters=(_spread(1.3),)),
         _control("collapsed", "copies:Collapsed", reference=naeem,
-                 summary="One training example's close neighbourhood, one for each class or caption "
-                 "asked for: precision and class accuracy do not notice",
+                 summary="One training example's close neighbourhood (one for each class or "
+                 "caption asked for): precision and class accuracy do not notice",
                  parameters=(_AMOUNT,)),
     ]  # fmt: skip
 
