@@ -44,7 +44,7 @@ def mean_interval(values: Tensor | Array | Sequence[float], level: float = LEVEL
     return Interval(centre - half, centre + half, error, f"student-t, n = {len(x)}", level)
 
 
-def wilson(successes: float, n: int, level: float = LEVEL) -> Interval:
+def wilson(successes: float, n: float, level: float = LEVEL) -> Interval:
     """Wilson score interval for a proportion (Wilson 1927); not empty at 0 or n successes."""
     z, p = float(stats.norm.ppf((1 + level) / 2)), successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
