@@ -15,6 +15,12 @@ from tests_support import FAKES, Cli, command_line, environment
 os.environ["OMP_NUM_THREADS"] = "1"  # as the command line does, before torch is imported
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what tests cache out of the user's folder, in subprocesses too."""
+    os.environ["GENGAUGE_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """Run gengauge in an empty folder and return the finished process."""

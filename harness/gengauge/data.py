@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -29,19 +30,50 @@ class Truth(Protocol):
         ...
 
 
+@runtime_checkable
+class Grammar(Protocol):
+    """What captions can say: attributes, each with its values, and the sentences about them."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the attributes."""
+        ...
+
+    @property
+    def values(self) -> tuple[tuple[str, ...], ...]:
+        """Values of each attribute, in the order of their numbers."""
+        ...
+
+    def caption(self, attributes: Sequence[int]) -> str:
+        """Return a sentence that says all ``attributes``."""
+        ...
+
+    def attributes(self, caption: str) -> tuple[int, ...] | None:
+        """Return what ``caption`` says, None where it is not understood or leaves one out."""
+        ...
+
+
 @dataclass(frozen=True)
 class Split:
-    """Examples ``x`` ``[n, *event]`` and, where the data has them, labels ``[n]`` int64."""
+    """Examples ``x`` ``[n, *event]`` and, where the data has them, what is known of each.
+
+    ``labels`` ``[n]`` int64, ``attributes`` ``[n, a]`` int64, ``captions``, and for text the
+    number of raw ``characters`` ``[n]`` behind the tokens.
+    """
 
     x: Tensor
     labels: Tensor | None = None
+    captions: tuple[str, ...] | None = None
+    attributes: Tensor | None = None
+    characters: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def first(self, n: int) -> Split:
         """Return the first ``n`` examples."""
-        return Split(self.x[:n], None if self.labels is None else self.labels[:n])
+        known: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Split(**{k: None if v is None else v[:n] for k, v in known.items()})
 
 
 @dataclass(frozen=True)
@@ -60,6 +92,7 @@ class Dataset:
     levels: int | None = None
     class_names: tuple[str, ...] = ()
     truth: Truth | None = None
+    grammar: Grammar | None = None
     revision: str = "1"
 
     @property
@@ -74,13 +107,15 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Content hash over every split's values, labels, shapes and types."""
+        """Content hash over every split's values, labels, captions, shapes and types."""
         digest = hashlib.sha256(f"{self.levels}".encode())
         for split in (self.train, self.validation, self.test):
-            for part in (split.x, split.labels):
+            for part in (split.x, split.labels, split.attributes, split.characters):
                 if part is not None:
                     digest.update(f"{part.dtype}{tuple(part.shape)}".encode())
                     digest.update(part.contiguous().numpy().tobytes())
+            if split.captions is not None:
+                digest.update("\0".join(split.captions).encode())
         return digest.hexdigest()[:16]
 
     def limited(self, n: int) -> Dataset:

@@ -34,6 +34,10 @@ class UnsupportedError(Exception):
     """A model was asked for something its family cannot do on this dataset."""
 
 
+class NotReadyError(UnsupportedError):
+    """Something is missing on this machine, such as a file of weights; the text says what to do."""
+
+
 def unknown(kind: str, name: str, allowed: Iterable[str]) -> UsageError:
     """Return the error for an unknown name, with the nearest allowed one.
 

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from gengauge import seeds
-from gengauge.data import Dataset
+from gengauge.cache import cached
+from gengauge.data import Dataset, Split
+from gengauge.errors import UnsupportedError
 from gengauge.metric import Embedder
-from gengauge.model import Model
+from gengauge.model import Condition, Guided, Model
+from gengauge.units import in_units
 
 T = TypeVar("T")
 
@@ -23,6 +26,15 @@ class Features:
 
     samples: Tensor
     reference: Tensor
+
+
+@dataclass(frozen=True)
+class Conditioned:
+    """Samples ``[n, *event]``, each drawn for its own label or caption."""
+
+    samples: Tensor
+    labels: Tensor | None = None
+    captions: tuple[str, ...] | None = None
 
 
 @dataclass
@@ -38,6 +50,7 @@ class Evidence:
     seed: int
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     training: dict[str, Any] = field(default_factory=dict)
+    conditions: tuple[str, ...] = ()
     reload: Callable[[], Model] | None = None
     shared: dict[Hashable, Any] = field(default_factory=dict)
     _memo: dict[Hashable, Any] = field(default_factory=dict)
@@ -67,11 +80,58 @@ class Evidence:
     def features(self, embedder: Embedder) -> Features:
         """Return features of samples and reference, one pass each over every metric."""
         key = ("features", embedder.id, embedder.sha256)
-        reference = self.once(key, lambda: _embed(embedder, self.reference))
-        return Features(self.memo(key, lambda: _embed(embedder, self.samples)), reference)
+        samples = self.memo(key, lambda: _embed(embedder, self.samples).to(torch.float64))
+        return Features(samples, self.features_of(embedder, "test"))
+
+    def features_of(self, embedder: Embedder, split: str) -> Tensor:
+        """Return features ``[m, d]`` of a real split (train, validation, test), float64.
+
+        They outlive the run in the user's cache, under the content of data, weights and
+        preprocessing.
+        """
+        part: Split = getattr(self.dataset, split)
+
+        def compute() -> Tensor:
+            if embedder.id == "identity":  # the data itself: a copy on disk would gain nothing
+                return _embed(embedder, part.x).to(torch.float64)
+            parts = (self.dataset.fingerprint, split, embedder.id, embedder.sha256)
+            return cached(parts, lambda: _embed(embedder, part.x)).to(torch.float64)
+
+        return self.once(("features", split, embedder.id, embedder.sha256), compute)
+
+    def draw(self, n: int, condition: Condition | None, name: str) -> Tensor:
+        """Return ``n`` new samples in the data's units, from the stream called ``name``."""
+        stream = self.generator(f"draw {name}").initial_seed()
+        generator = torch.Generator(self.device).manual_seed(stream)
+        with torch.no_grad():
+            raw = self.model.sample(n, condition, generator)
+        return in_units(raw.detach().cpu(), n, self.dataset)[0]
+
+    def conditional(self, kind: str, n: int | None = None) -> Conditioned:
+        """Return samples for the conditions of the first ``n`` test examples, at most all.
+
+        ``kind`` is ``class`` or ``caption``. Without ``n`` there are as many as unconditional
+        samples. ``UnsupportedError`` where the model takes no such condition.
+        """
+        if kind not in self.conditions:
+            raise UnsupportedError(f"takes no {kind} condition")
+        count = min(len(self.samples) if n is None else n, len(self.dataset.test))
+        asked = self.dataset.test.first(count)
+        condition = asked.labels if kind == "class" else asked.captions
+        if condition is None:
+            raise UnsupportedError(f"the data has no {kind} for its examples")
+        samples = self.memo(("conditional", kind, count), lambda: self.draw(count, condition, kind))
+        return Conditioned(samples, asked.labels, asked.captions)
+
+    def leakage(self, embedder: Embedder) -> str:
+        """Return why ``embedder`` must not judge this model: it has steered it; empty if not."""
+        guides = self.model.guides if isinstance(self.model, Guided) else ()
+        if embedder.id in guides or embedder.sha256 in guides:
+            return f"leakage: {embedder.id} judges a model that it has steered"
+        return ""
 
 
 def _embed(embedder: Embedder, x: Tensor, block: int = 500) -> Tensor:
     with torch.no_grad():
-        parts = [embedder.features(part).to("cpu", torch.float64) for part in torch.split(x, block)]
+        parts = [embedder.features(part).cpu() for part in torch.split(x, block)]
     return torch.cat(parts)

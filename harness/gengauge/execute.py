@@ -15,10 +15,10 @@ from torch import Tensor
 
 from gengauge import artifacts, provenance, seeds
 from gengauge.budget import Budget
-from gengauge.data import Dataset, quantise
+from gengauge.data import Dataset
 from gengauge.errors import DivergedError, UnsupportedError
 from gengauge.evidence import Evidence
-from gengauge.metric import Embedder, Score, unscored
+from gengauge.metric import Embedder, Score, Unready, unscored
 from gengauge.model import CountsParameters, Model
 from gengauge.plan import Job, MetricChoice
 from gengauge.record import blank_record, first_line, score_json, status_of
@@ -26,6 +26,7 @@ from gengauge.registry import load_target
 from gengauge.store import Record
 from gengauge.training import FitRun
 from gengauge.trial import Setting, Trial, n_samples, request_of
+from gengauge.units import in_units
 
 
 def run_trial(
@@ -68,6 +69,7 @@ def _fill(
     clock = _lap(timing, "sample", clock)
     evidence = Evidence(
         dataset, model, samples, trial.seed, setting.device, training,
+        conditions=job.choice.spec.conditions,
         reload=lambda: _restore(job, dataset, setting.device, folder, trial), shared=setting.shared,
     )  # fmt: skip
     record["model"]["checkpoint_sha256"] = training.pop("sha256", None)
@@ -156,26 +158,9 @@ def _samples(
     stream = torch.Generator(setting.device).manual_seed(trial.stage_seed("sample"))
     with torch.no_grad():
         raw = model.sample(n, None, stream)
-    samples, clamped = _in_units(raw.detach().cpu(), n, dataset)
+    samples, clamped = in_units(raw.detach().cpu(), n, dataset)
     artifacts.save_samples(samples, clamped, folder)
     return samples, clamped
-
-
-def _in_units(raw: Tensor, n: int, dataset: Dataset) -> tuple[Tensor, float]:
-    expected = (n, *dataset.event_shape)
-    if tuple(raw.shape) != expected:
-        raise ValueError(f"sample({n}) returned shape {tuple(raw.shape)}, expected {expected}")
-    if raw.is_floating_point() and not bool(torch.isfinite(raw).all()):
-        bad = int((~torch.isfinite(raw)).flatten(1).any(1).sum())
-        raise DivergedError(f"{bad} of {n} samples hold values that are not finite")
-    if dataset.levels is None:
-        return raw.to(dataset.train.x.dtype), 0.0
-    if raw.is_floating_point():
-        outside = (raw < 0) | (raw > 1)
-        return quantise(raw.double(), dataset.levels), float(outside.double().mean())
-    outside = (raw < 0) | (raw >= dataset.levels)
-    inside = raw.clamp(0, dataset.levels - 1).to(dataset.train.x.dtype)
-    return inside, float(outside.double().mean())
 
 
 def _measure(
@@ -203,6 +188,8 @@ def _one_score(
 ) -> tuple[Score, bool]:
     """Return the score and whether the metric itself failed: one broken metric spoils no other."""
     try:
+        if isinstance(embedder, Unready):
+            return unscored(embedder.reason), False
         measure = load_target(metric.spec.target)
         given = (evidence, embedder) if embedder else (evidence,)
         with seeds.global_seed(seeds.named_seed("metric", metric.spec.id, evidence.seed)):

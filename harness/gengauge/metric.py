@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from gengauge.errors import NotReadyError
 from gengauge.statistics import Interval
 
 
@@ -18,7 +20,8 @@ class Score:
     ``kind`` says how the number relates to the quantity it is named after: ``exact`` (given the
     evaluated examples), ``lower_bound``, ``upper_bound`` or ``estimate``. ``per_example`` ``[n]``
     is kept for paired comparisons. ``protocol`` adds to the fields that must agree before two
-    scores may be compared.
+    scores may be compared. ``caveat`` says why the number is shown and not ranked, such as
+    leakage: the judge has steered the model.
     """
 
     value: float | None
@@ -28,6 +31,7 @@ class Score:
     n_reference: int | None = None
     split: str = "test"
     reason: str = ""
+    caveat: str = ""
     details: dict[str, Any] = field(default_factory=dict)
     protocol: dict[str, Any] = field(default_factory=dict)
     per_example: Tensor | None = None
@@ -59,4 +63,53 @@ class Embedder(Protocol):
 
     def features(self, x: Tensor) -> Tensor:
         """Return features ``[n, d]``, float32 or float64, of ``x`` ``[n, *event]``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Unready:
+    """Stands in for an embedder that cannot be built here; what is measured in it is unscored."""
+
+    id: str
+    reason: str
+    sha256: str = ""
+
+    def features(self, x: Tensor) -> Tensor:
+        """Raise ``NotReadyError``."""
+        raise NotReadyError(self.reason)
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """An embedder that also names classes."""
+
+    def classes(self, x: Tensor) -> Tensor:
+        """Return class logits ``[n, c]`` of ``x`` ``[n, *event]``."""
+        ...
+
+
+@runtime_checkable
+class JudgesAttributes(Protocol):
+    """An embedder that also tells attributes."""
+
+    def attributes(self, x: Tensor) -> Tensor:
+        """Return the number of each attribute's value ``[n, a]``, int64, of ``x``."""
+        ...
+
+
+@runtime_checkable
+class EmbedsText(Protocol):
+    """An embedder that also embeds captions, in the space of its image features."""
+
+    def text(self, captions: Sequence[str]) -> Tensor:
+        """Return features ``[n, d]`` of captions."""
+        ...
+
+
+@runtime_checkable
+class EmbedsSpace(Protocol):
+    """An embedder that also gives features that keep positions."""
+
+    def spatial(self, x: Tensor) -> Tensor:
+        """Return flattened spatial features ``[n, d]`` of ``x`` ``[n, *event]``."""
         ...

@@ -6,6 +6,7 @@ it must remember between ``fit`` and ``sample`` goes through ``save`` and ``load
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +15,9 @@ from torch import Tensor
 
 from gengauge.data import Dataset
 from gengauge.training import FitRun
+
+# what samples are asked for: labels [n] of classes, or captions
+Condition = Tensor | Sequence[str]
 
 
 @runtime_checkable
@@ -29,8 +33,12 @@ class Model(Protocol):
         """Learn from ``data.train`` (``data.validation`` for choices) within ``run.budget``."""
         ...
 
-    def sample(self, n: int, condition: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Return ``n`` samples ``[n, *event]``; randomness comes from ``generator`` alone."""
+    def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
+        """Return ``n`` samples ``[n, *event]``; randomness comes from ``generator`` alone.
+
+        A model whose spec lists the condition ``class`` or ``caption`` takes ``n`` labels or
+        captions and returns the sample of each in its place.
+        """
         ...
 
     def save(self, folder: Path) -> None:
@@ -94,6 +102,62 @@ class Clusterer(Protocol):
 
 
 @runtime_checkable
+class Denoiser(Protocol):
+    """Removes Gaussian noise."""
+
+    def denoise(self, x: Tensor, sigma: float) -> Tensor:
+        """Return the clean guess of ``x`` ``[n, *event]``, floats with noise ``sigma`` on them.
+
+        Both are in the data's own units (grey levels on levelled data), and so is ``sigma``.
+        """
+        ...
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """Says to which class data belongs."""
+
+    def class_probabilities(self, x: Tensor) -> Tensor:
+        """Return each class's posterior probability ``[n, classes]`` of ``x`` ``[n, *event]``."""
+        ...
+
+
+@runtime_checkable
+class Captioner(Protocol):
+    """Describes data in words."""
+
+    def caption(self, x: Tensor, generator: torch.Generator) -> Sequence[str]:
+        """Return a caption of each of ``x`` ``[n, *event]``."""
+        ...
+
+
+@runtime_checkable
+class TakesSteps(Protocol):
+    """Samples with more or fewer network evaluations, better or worse."""
+
+    @property
+    def step_choices(self) -> Sequence[int]:
+        """Step counts that make sense for this model, rising."""
+        ...
+
+    def sample_in(
+        self, steps: int, n: int, condition: Condition | None, generator: torch.Generator
+    ) -> tuple[Tensor, float]:
+        """Return ``n`` samples made in ``steps`` steps, and the evaluations behind each."""
+        ...
+
+
+@runtime_checkable
+class Guided(Protocol):
+    """Was optimised against embedders, which then must not judge it."""
+
+    @property
+    def guides(self) -> Sequence[str]:
+        """Ids or weight hashes of the embedders that steered training or sampling."""
+        ...
+
+
+@runtime_checkable
 class CountsNFE(Protocol):
     """States how many network evaluations one sample costs (guidance counts 2)."""
 
@@ -119,6 +183,10 @@ CAPABILITIES: dict[str, type] = {
     "latent-variable": LatentVariable,
     "reconstructor": Reconstructor,
     "clusterer": Clusterer,
+    "denoiser": Denoiser,
+    "classifier": Classifier,
+    "captioner": Captioner,
+    "steps": TakesSteps,
 }
 
 

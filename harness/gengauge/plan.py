@@ -140,7 +140,8 @@ def _metrics(
         if not spec.embedded:
             yield MetricChoice(spec, parameters)
         for embedder in embedders if spec.embedded else ():
-            if dataset.modality in registry.embedders[embedder].modalities:
+            known = registry.embedders[embedder]
+            if dataset.modality in known.modalities and spec.fits_embedder(known):
                 yield MetricChoice(spec, parameters, embedder)
 
 

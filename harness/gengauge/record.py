@@ -107,6 +107,7 @@ def score_json(
         "interval_method": interval.method if interval else _no_interval(score),
         "standard_error": _finite(interval.standard_error) if interval else None,
         "unscored_reason": score.reason or None,
+        "caveat": score.caveat or None,
         "failed": failed,
         "details": score.details,
     }

@@ -16,12 +16,12 @@ from gengauge import artifacts
 from gengauge.benchmark import Benchmark
 from gengauge.code import code_fingerprint
 from gengauge.data import Dataset
-from gengauge.errors import UsageError
+from gengauge.errors import NotReadyError, UsageError
 from gengauge.execute import run_trial
-from gengauge.metric import Embedder
+from gengauge.metric import Embedder, Unready
 from gengauge.plan import Job, MetricChoice
 from gengauge.registry import Registry, load_target
-from gengauge.specs import DatasetSpec, MetricSpec
+from gengauge.specs import DatasetSpec, EmbedderSpec, MetricSpec
 from gengauge.store import Record, RunStore
 from gengauge.trial import Setting, Trial, request_of
 
@@ -75,7 +75,7 @@ class Run:
     def _setting(self, jobs: list[Job]) -> Setting:
         names = {m.embedder for job in jobs for m in job.metrics if m.embedder}
         specs = self.registry.embedders
-        embedders: dict[str, Embedder] = {n: load_target(specs[n].target)() for n in sorted(names)}
+        embedders = {n: load_embedder(specs[n], self.device) for n in sorted(names)}
         version = {"name": self.benchmark.name, "version": self.benchmark.version}
         return Setting(
             self.store, version, self.benchmark.samples, self.device, uuid.uuid4().hex[:12],
@@ -162,6 +162,19 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
     if not isinstance(dataset, Dataset):
         raise UsageError(f"{spec.target} returned {type(dataset).__name__}, not a Dataset")
     return dataset if limit is None else dataset.limited(limit)
+
+
+def load_embedder(spec: EmbedderSpec, device: torch.device) -> Embedder:
+    """Return an embedder by its spec, or a stand-in that knows why it cannot be built here."""
+    try:
+        embedder: Embedder = load_target(spec.target)(**spec.arguments)
+        if hasattr(embedder, "to"):  # a large network goes where the run is
+            embedder.to(device)
+    except NotReadyError as error:
+        return Unready(spec.id, str(error))
+    except Exception as error:  # a plugin may raise anything; only its own metrics suffer
+        return Unready(spec.id, f"the embedder failed: {type(error).__name__}: {error}")
+    return embedder
 
 
 def choose_device(text: str) -> torch.device:

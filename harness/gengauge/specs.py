@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from typing import Any
 
 from gengauge.errors import SpecError, UsageError, unknown
@@ -13,6 +14,8 @@ Value = bool | int | float | str
 MODALITIES = ("image", "points", "text", "table")
 DIRECTIONS = ("higher", "lower")
 KINDS = ("exact", "lower_bound", "upper_bound", "estimate")
+CONDITIONS = ("class", "caption")
+GIVES = ("features", "classes", "attributes", "text", "spatial")
 _ID = re.compile(r"[a-z0-9][a-z0-9_./+-]*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
@@ -146,6 +149,7 @@ class DatasetSpec(Spec):
     levels: int | None = None
     has_truth: bool = False
     labelled: bool = False
+    captioned: bool = False
     revision: str = "1"
     embedders: tuple[str, ...] = ()
     arguments: Mapping[str, Value] = field(default_factory=dict)
@@ -155,16 +159,40 @@ class DatasetSpec(Spec):
         _check_modalities(self.id, (self.modality,))
 
 
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of network weights that is not shipped: what it is called and how it is known.
+
+    ``size`` is in bytes, 0 where the publisher states none; ``sha256`` may be the published
+    beginning of the hash only.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    url: str
+    licence: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EmbedderSpec(Spec):
-    """A fixed feature map that distances between samples are measured in."""
+    """A fixed feature map that distances between samples are measured in.
+
+    Its target is built with ``arguments``. ``gives`` says what it has beside features: logits of
+    classes, attributes, an encoder of text, spatial features.
+    """
 
     modalities: tuple[str, ...]
     preprocessing: str = "none"
+    arguments: Mapping[str, Value] = field(default_factory=dict)
+    gives: tuple[str, ...] = ("features",)
+    weights: tuple[WeightsFile, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_modalities(self.id, self.modalities)
+        for what in self.gives:
+            _check(what in GIVES, f"'{self.id}': gives {what!r} must be one of {GIVES}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +210,10 @@ class MetricSpec(Spec):
     modalities: tuple[str, ...] = MODALITIES
     parameters: tuple[Parameter, ...] = ()
     embedded: bool = False  # measured once for each embedder
+    embedders: tuple[str, ...] = ()  # in these only, shell patterns such as clip/*
+    not_in: tuple[str, ...] = ()  # never in these
+    uses: str = "features"  # what the embedder must give
+    condition: str = ""  # "class" or "caption": of samples drawn for a condition
     levelled: bool | None = None
     needs_truth: bool = False
     uses_samples: bool = True  # False: the number of samples does not enter its protocol
@@ -197,6 +229,11 @@ class MetricSpec(Spec):
             f"MetricSpec '{self.id}': direction {self.direction!r} must be one of {DIRECTIONS}",
         )
         _check(bool(self.suite and self.unit), f"MetricSpec '{self.id}': suite or unit is empty")
+        _check(self.uses in GIVES, f"MetricSpec '{self.id}': uses must be one of {GIVES}")
+        _check(
+            self.condition in ("", *CONDITIONS),
+            f"MetricSpec '{self.id}': condition must be one of {CONDITIONS}",
+        )
 
     def resolve(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """Return all parameters, the given ones parsed; raise ``UsageError`` for unknown ones."""
@@ -208,7 +245,18 @@ class MetricSpec(Spec):
             dataset.modality in self.modalities
             and (self.levelled is None or self.levelled == (dataset.levels is not None))
             and (dataset.has_truth or not self.needs_truth)
+            and (self.condition != "class" or dataset.labelled)
+            and (self.condition != "caption" or dataset.captioned)
         )
+
+    def fits_embedder(self, embedder: EmbedderSpec) -> bool:
+        """Return whether this metric is measured in ``embedder``."""
+
+        def named(patterns: tuple[str, ...]) -> bool:
+            return any(fnmatch(embedder.id, pattern) for pattern in patterns)
+
+        chosen = named(self.embedders) if self.embedders else not named(self.not_in)
+        return chosen and self.uses in embedder.gives
 
 
 @dataclass(frozen=True, kw_only=True)

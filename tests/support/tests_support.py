@@ -21,7 +21,11 @@ def command_line(*arguments: object, python: str = sys.executable) -> list[str]:
 
 def environment(**more: str) -> dict[str, str]:
     path = os.pathsep.join(filter(None, [str(FAKES), os.environ.get("PYTHONPATH", "")]))
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("GENGAUGE_")}
+    clean = {
+        k: v
+        for k, v in os.environ.items()
+        if k == "GENGAUGE_CACHE_DIR" or not k.startswith("GENGAUGE_")
+    }
     return {**clean, "PYTHONPATH": path, "COLUMNS": "160", **more}
 
 
