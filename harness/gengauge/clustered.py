@@ -45,7 +45,7 @@ def clustered_share_interval(
 
 
 def share_interval(
-    share: float, n: int, error: float, degrees: int, level: float = LEVEL
+    share: float, n: int, error: float, degrees: float, level: float = LEVEL
 ) -> Interval:
     """Wilson interval for a share whose standard ``error`` is known on so many ``degrees``.
 
