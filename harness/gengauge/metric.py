@@ -100,7 +100,11 @@ class JudgesAttributes(Protocol):
 
 @runtime_checkable
 class EmbedsText(Protocol):
-    """An embedder that also embeds captions, in the space of its image features."""
+    """An embedder that also embeds captions, in the space of its image features.
+
+    One that was not trained on captions of photos says in an attribute ``prefix`` what the CLIP
+    score sets before each caption in place of "A photo depicts"; empty for nothing.
+    """
 
     def text(self, captions: Sequence[str]) -> Tensor:
         """Return features ``[n, d]`` of captions."""
