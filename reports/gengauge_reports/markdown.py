@@ -13,7 +13,9 @@ from gengauge_reports.table import Column, Row, Table
 LEGEND = (
     "Rank first, then value ± half of its 95 % interval, or [low, high]. Models that do not "
     "differ significantly (5 %, Holm-corrected) share a rank. `≤` upper bound, `≥` lower bound, "
-    "`~` estimate; no sign: exact. Controls calibrate the columns and are not ranked."
+    "`~` estimate; no sign: exact. A bound that looks worse than another model is not placed "
+    "behind it. `†` shown and not ranked, for the reason stated. Controls calibrate the columns "
+    "and are not ranked."
 )
 _SPECIAL = str.maketrans({c: "\\" + c for c in "\\`*_[]|~>"} | {"<": "&lt;", "&": "&amp;"})
 
@@ -41,6 +43,12 @@ def _section(table: Table, all_metrics: bool) -> str:
     ]
     if failures:
         parts.append("Trials without scores:\n\n" + "\n".join(failures))
+    notes = [
+        f"- † {code(label)}, {text(titles)}: {code(reason)}"
+        for label, titles, reason in table.caveats(columns)
+    ]
+    if notes:
+        parts.append("Shown and not ranked:\n\n" + "\n".join(notes))
     return "\n\n".join(parts)
 
 

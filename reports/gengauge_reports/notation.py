@@ -15,7 +15,12 @@ KINDS = {
     "lower_bound": "a lower bound: the true value is at least this",
     "estimate": "an estimate from samples",
 }
+BOUNDS = (
+    "its true value may lie on the other side: on its pessimistic side a bound is never placed "
+    "behind another model, on its optimistic side never before one"
+)
 _SIZES = ((1e9, " G"), (1e6, " M"), (1e3, " k"))
+CAVEAT = "†"
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
@@ -91,12 +96,16 @@ def compact(value: float) -> str:
 
 
 def signed(cell: Cell) -> str:
-    """Write a cell's estimate with the sign of its kind; an en dash where there is none."""
+    """Write an estimate with the sign of its kind and a dagger where it is not to be ranked.
+
+    An en dash where there is none.
+    """
     if cell.estimate is None:
         return NONE
     estimate = cell.estimate
     written = spread(estimate.value, estimate.low, estimate.high)
-    return SIGNS.get(estimate.kind, "?") + " ".join(filter(None, written))
+    mark = CAVEAT if cell.caveat else ""
+    return mark + SIGNS.get(estimate.kind, "?") + " ".join(filter(None, written))
 
 
 def place(rank: Rank | None) -> str:

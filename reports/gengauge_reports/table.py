@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gengauge_reports.aggregate import Estimate
@@ -45,11 +46,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Rank:
-    """A shared rank and the range it could have: low = 1 + better, high = n - worse."""
+    """A shared rank and the range it could have: low = 1 + better, high = n - worse.
+
+    ``paired`` counts the models it was compared with on paired examples, ``unordered`` those whose
+    kinds left the order open.
+    """
 
     low: int
     high: int
     n: int
+    paired: int = field(default=0, compare=False)
+    unordered: int = field(default=0, compare=False)
 
     @property
     def shared(self) -> bool:
@@ -59,12 +66,16 @@ class Rank:
 
 @dataclass(frozen=True)
 class Cell:
-    """One model in one column: an estimate with its rank, or the reason there is none."""
+    """One model in one column: an estimate with its rank, or the reason there is none.
+
+    ``caveat`` says why an estimate is shown and not ranked.
+    """
 
     estimate: Estimate | None = None
     rank: Rank | None = None
     normalised: float | None = None
     reason: str = ""
+    caveat: str = ""
 
 
 @dataclass
@@ -99,6 +110,11 @@ class Row:
         cell = self.cells.get(column.key)
         return cell.estimate if cell else None
 
+    def sound(self, column: Column) -> Estimate | None:
+        """Return the row's estimate in ``column`` if it may be compared: it has no caveat."""
+        cell = self.cells.get(column.key)
+        return cell.estimate if cell and not cell.caveat else None
+
 
 @dataclass
 class Table:
@@ -110,6 +126,15 @@ class Table:
     controls: list[Row]
     failed: list[Row]
     unscored: list[tuple[str, str, str]]  # model, metric and reason where nobody has a score
+
+    def caveats(self, columns: Sequence[Column]) -> list[tuple[str, str, str]]:
+        """Return model, titles of columns and reason of what they show and do not rank."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for row in (*self.models, *self.controls):
+            for column in columns:
+                if reason := row.cells[column.key].caveat:
+                    found.setdefault((row.label, reason), []).append(column.title)
+        return [(label, ", ".join(titles), reason) for (label, reason), titles in found.items()]
 
     @property
     def headline(self) -> list[Column]:

@@ -14,7 +14,16 @@ from rich.text import Text
 
 from gengauge.store import RunStore
 from gengauge_reports.gather import gather
-from gengauge_reports.notation import ARROWS, KINDS, SIGNS, place, printable, signed, status
+from gengauge_reports.notation import (
+    ARROWS,
+    CAVEAT,
+    KINDS,
+    SIGNS,
+    place,
+    printable,
+    signed,
+    status,
+)
 from gengauge_reports.ranking import tables
 from gengauge_reports.table import Cell, Column, Row, Table
 
@@ -54,7 +63,10 @@ def _dataset(console: Console, table: Table) -> None:
     failures = [(r.label, *f) for r in (*rows, *table.failed) for f in r.failure_reasons]
     for failure in failures:
         console.print(_failure(*failure))
-    if failures:
+    noted = _caveats(table)
+    for note in noted:
+        console.print(note)
+    if failures or noted:
         console.print()
 
 
@@ -96,7 +108,7 @@ def _rank_width(column: Column, rows: Iterable[Row]) -> int:
 def _text(row: Row, column: Column, rank_width: int) -> Text:
     rank, value = _parts(row.cells[column.key])
     cell = row.cells[column.key]
-    style = "bold" if cell.rank and cell.rank.low == 1 else ""
+    style = "bold" if cell.rank and cell.rank.low == 1 else "yellow" if cell.caveat else ""
     text = Text()
     if rank_width:
         text.append(set_cell_size(rank, rank_width) + " ", style=f"cyan {style}".strip())
@@ -132,6 +144,16 @@ def _rich(table: Table, columns: Sequence[Column], width: int) -> RichTable:
     return grid
 
 
+def _caveats(table: Table) -> list[Text]:
+    """Return a line for each reason not to rank what the headline columns show."""
+    return [
+        Text(f"{CAVEAT} ", style="yellow")
+        .append(printable(label), style="bold")
+        .append(f" {printable(titles)} not ranked: {printable(reason)}", style="yellow")
+        for label, titles, reason in table.caveats(table.headline)
+    ]
+
+
 def _failure(label: str, word: str, reason: str, seeds: str) -> Text:
     text = Text("✗ ", style="red")
     text.append(printable(label), style="bold")
@@ -150,6 +172,10 @@ def _legend(console: Console, found: Sequence[Table]) -> None:
     for kind in ("upper_bound", "lower_bound", "estimate"):
         if kind in kinds:
             lines.append(f"{SIGNS[kind]} {KINDS[kind]}")
+    if kinds & {"upper_bound", "lower_bound"}:
+        lines.append("a bound that looks worse than another model is not placed behind it")
+    if any(t.caveats(t.headline) for t in found):
+        lines.append(f"{CAVEAT} shown and not ranked: see the note")
     if any(t.controls for t in found):
         lines.append("models above the rule, controls (not ranked) beneath it")
     console.print(Text("\n".join(lines), style="dim"))

@@ -25,6 +25,7 @@ class CellView:
     """One number of the page; ``marks`` are low, value and high in percent of the column."""
 
     text: str
+    caveat: bool
     sign: str
     half: str
     rank: str
@@ -71,6 +72,7 @@ class TableView:
     leaders: list[tuple[str, str]]
     suites: list[str]
     signs: list[tuple[str, str]]
+    caveats: list[tuple[str, str, str]]
 
 
 def table_view(table: Table, tips: Tips) -> TableView:
@@ -84,6 +86,7 @@ def table_view(table: Table, tips: Tips) -> TableView:
         [leader for c in table.headline if (leader := _leader(c, table.models))],
         list(dict.fromkeys(c.suite for c in table.columns)),
         _signs([*table.models, *table.controls]),
+        table.caveats(table.columns),
     )
 
 
@@ -145,10 +148,11 @@ def _cell(
     tip = len(tips.cells) - 1
     estimate = cell.estimate
     if estimate is None:
-        return CellView(notation.NONE, "", "", "", False, None, tip, None)
+        return CellView(notation.NONE, False, "", "", "", False, None, tip, None)
     value, spread = notation.spread(estimate.value, estimate.low, estimate.high)
     return CellView(
-        value, notation.SIGNS.get(estimate.kind, "?"), spread, notation.place(cell.rank),
+        value, bool(cell.caveat), notation.SIGNS.get(estimate.kind, "?"), spread,
+        notation.place(cell.rank),
         cell.rank is not None and cell.rank.low == 1, estimate.value, tip, _marks(estimate, span),
     )  # fmt: skip
 
@@ -176,12 +180,31 @@ def _facts(cell: Cell, unit: str) -> list[tuple[str, str]]:
         facts.append((level, f"{estimate.low:.6g} to {estimate.high:.6g}"))
     if estimate.method:
         facts.append(("Method", estimate.method))
-    if cell.rank:
-        shared = ", shared" if cell.rank.shared else ""
-        facts.append(("Rank", f"{notation.place(cell.rank)} of {cell.rank.n}{shared}"))
+    if cell.caveat:
+        facts.insert(0, ("Not ranked", cell.caveat))
+    facts += _place(cell)
     if cell.normalised is not None:
         facts.append(("Normalised", f"{cell.normalised:.3f} (noise 0, real data 1)"))
     return facts + _counts(estimate)
+
+
+def _place(cell: Cell) -> list[tuple[str, str]]:
+    """Return the rank, how it was tested, and what the kinds in the column leave open."""
+    rank = cell.rank
+    if rank is None or cell.estimate is None:
+        return []
+    shared = ", shared" if rank.shared else ""
+    facts = [("Rank", f"{notation.place(rank)} of {rank.n}{shared}")]
+    others = rank.n - 1
+    if rank.paired:
+        which = "" if rank.paired == others else f" with {rank.paired} of {others}"
+        facts.append(("Compared", f"paired{which}: by the differences on the same examples"))
+    if "bound" in cell.estimate.kind:
+        facts.append(("As a bound", notation.BOUNDS))
+    if rank.unordered:
+        count = f"{rank.unordered} of {others} others: bounds on both sides show no order"
+        facts.append(("Order open", count))
+    return facts
 
 
 def _counts(estimate: Estimate) -> list[tuple[str, str]]:
@@ -206,9 +229,9 @@ def _leader(column: Column, models: Sequence[Row]) -> tuple[str, str] | None:
     if not first:
         return None
     title = notation.header(column) + (f", {column.qualifier}" if column.qualifier else "")
-    scored = sum(r.estimate(column) is not None for r in models)
+    scored = sum(r.sound(column) is not None for r in models)
     if len(first) == scored:
-        return title, f"no significant difference between {scored} models"
+        return title, f"no difference shown between {scored} models"
     if len(first) > 3:
         return title, f"{len(first)} of {scored} models, not told apart"
     return title, ", ".join(first) + (" (not told apart)" if len(first) > 1 else "")

@@ -96,7 +96,9 @@ def test_markdown_cells_cannot_break_out(factory, make_score, hostile):
 
 def test_markdown_carries_ranks_kinds_and_reasons(run):
     text = markdown.render([run]).decode()
-    assert "| `vae` | **2** · ≤2.123 ± 0.089 | **1\N{EN DASH}2** · \\~14.7 ± 2.2 |" in text
+    assert (
+        "| `vae` | **1\N{EN DASH}2** · ≤2.123 ± 0.089 | **1\N{EN DASH}2** · \\~14.7 ± 2.2 |" in text
+    )
     assert "`gan` seed 0: **diverged**" in text
     assert "recall" not in text
     assert "recall" in markdown.render([run], all_metrics=True).decode()
