@@ -9,7 +9,7 @@ from typing import Any
 from gengauge_reports.aggregate import Score, aggregate
 from gengauge_reports.comparing import Entry, examples, verdicts
 from gengauge_reports.gather import Runs, Trial, identity, labels
-from gengauge_reports.table import LAST, Cell, Column, Rank, Row, Table
+from gengauge_reports.table import LAST, Cell, Column, Rank, Row, Table, column_key, protocol
 
 
 def tables(runs: Runs) -> list[Table]:
@@ -46,15 +46,6 @@ def _rows(trials: Sequence[Trial]) -> list[Row]:
     ]  # fmt: skip
 
 
-def _protocol(score: Score) -> tuple[str, ...]:
-    embedder = (score.get("embedder") or {}).get("id") or ""
-    return (score["suite"], score["metric"], embedder, score.get("split") or "")
-
-
-def _key(score: Score) -> tuple[str, ...]:
-    return (*_protocol(score), score.get("comparability_key") or "")
-
-
 def _columns(trials: Iterable[Trial], metrics: dict[str, dict[str, Any]]) -> list[Column]:
     scores: dict[tuple[str, ...], Score] = {}
     benchmarks: dict[tuple[str, ...], str] = {}
@@ -62,9 +53,9 @@ def _columns(trials: Iterable[Trial], metrics: dict[str, dict[str, Any]]) -> lis
         benchmark = trial.record.get("benchmark") or {}
         for score in trial.record["scores"] if trial.ok else ():
             if score.get("value") is not None:
-                scores.setdefault(_key(score), score)
+                scores.setdefault(column_key(score), score)
                 name = f"{benchmark.get('name', '')} v{benchmark.get('version', '')}"
-                benchmarks.setdefault(_key(score), name)
+                benchmarks.setdefault(column_key(score), name)
     columns = [_column(key, score, metrics) for key, score in scores.items()]
     columns = [_qualified(c, columns, scores, benchmarks) for c in columns]
     return sorted(columns, key=lambda c: (c.order, c.key))
@@ -111,18 +102,10 @@ def _qualified(
     return replace(column, qualifier=", ".join(parts))
 
 
-def _measured(row: Row, column: Column) -> list[tuple[Trial, Score]]:
-    """Return the scores of the row's seeds in ``column``, each with its trial."""
-    return [
-        (t, s) for t in row.trials if t.ok for s in t.record["scores"]
-        if s.get("value") is not None and _key(s) == column.key
-    ]  # fmt: skip
-
-
 def _fill(row: Row, columns: Iterable[Column]) -> None:
     scores = [s for t in row.trials if t.ok for s in t.record["scores"]]
     for column in columns:
-        mine = [s for _, s in _measured(row, column)]
+        mine = [s for _, s in row.measured(column)]
         if mine:
             caveats = dict.fromkeys(s["caveat"] for s in mine if s.get("caveat"))
             row.cells[column.key] = Cell(aggregate(mine), caveat="; ".join(caveats))
@@ -131,7 +114,7 @@ def _fill(row: Row, columns: Iterable[Column]) -> None:
         reasons = [
             s["unscored_reason"]
             for s in scores
-            if s.get("value") is None and _protocol(s)[:3] == column.key[:3]
+            if s.get("value") is None and protocol(s)[:3] == column.key[:3]
             and s.get("unscored_reason")
         ]  # fmt: skip
         row.cells[column.key] = Cell(reason=reasons[0] if reasons else "")
@@ -148,7 +131,7 @@ def rank(column: Column, rows: Sequence[Row]) -> None:
         return  # alone there is no place to take
     entries = []
     for row, estimate in scored:
-        trials, scores = zip(*_measured(row, column), strict=True)
+        trials, scores = zip(*row.measured(column), strict=True)
         entries.append(Entry(estimate, examples(trials, scores)))
     for (row, _), v in zip(scored, verdicts(column, entries), strict=True):
         n = len(scored)
@@ -176,7 +159,7 @@ def _unscored(rows: Iterable[Row], columns: Iterable[Column]) -> list[tuple[str,
     found: dict[tuple[str, str, str], None] = {}
     for row in rows:
         for score in (s for t in row.trials if t.ok for s in t.record["scores"]):
-            if score.get("value") is None and _protocol(score)[:3] not in known:
+            if score.get("value") is None and protocol(score)[:3] not in known:
                 reason = score.get("unscored_reason") or "no reason was recorded"
                 found[(row.label, score["metric"], reason)] = None
     return list(found)

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gengauge_reports.aggregate import Estimate
+from gengauge_reports.aggregate import Estimate, Score
 from gengauge_reports.gather import Trial
 
 LAST = 10**6
+
+
+def protocol(score: Score) -> tuple[str, ...]:
+    """Return what was measured: suite, metric, embedder and split."""
+    embedder = (score.get("embedder") or {}).get("id") or ""
+    return (score["suite"], score["metric"], embedder, score.get("split") or "")
+
+
+def column_key(score: Score) -> tuple[str, ...]:
+    """Return what must agree before two scores may be compared: the key of their column."""
+    return (*protocol(score), score.get("comparability_key") or "")
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,13 @@ class Row:
         """Return the row's estimate in ``column``, if it was scored."""
         cell = self.cells.get(column.key)
         return cell.estimate if cell else None
+
+    def measured(self, column: Column) -> list[tuple[Trial, Score]]:
+        """Return the scores of the row's seeds in ``column``, each with its trial."""
+        return [
+            (t, s) for t in self.trials if t.ok for s in t.record["scores"]
+            if s.get("value") is not None and column_key(s) == column.key
+        ]  # fmt: skip
 
     def sound(self, column: Column) -> Estimate | None:
         """Return the row's estimate in ``column`` if it may be compared: it has no caveat."""
