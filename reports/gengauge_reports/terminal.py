@@ -27,7 +27,7 @@ from gengauge_reports.notation import (
 from gengauge_reports.ranking import tables
 from gengauge_reports.table import Cell, Column, Row, Table
 
-_GAP = 2  # columns that rich puts between two cells
+_GAP = 2  # columns between two cells, one of which is the box's own
 # one rule under the head, one above the controls
 _RULES = box.Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
 
@@ -54,8 +54,10 @@ def render(stores: list[RunStore], *, width: int = 80, color: bool = False) -> b
 def _dataset(console: Console, table: Table) -> None:
     rows = [*table.models, *table.controls]
     if rows and table.headline:
-        for columns in _split(table.headline, rows, console.width):
-            console.print(_rich(table, columns, console.width))
+        parts = _split(table.headline, rows, console.width)
+        for columns in parts:
+            suites = ", ".join(dict.fromkeys(c.suite for c in columns)) if len(parts) > 1 else ""
+            console.print(_rich(table, columns, console.width, suites))
             console.print()
     else:
         console.print(Text(printable(table.dataset), style="bold"))
@@ -122,11 +124,13 @@ def _width(column: Column, rows: Sequence[Row]) -> int:
     return max(*map(cell_len, _head(column)), *bodies)
 
 
-def _rich(table: Table, columns: Sequence[Column], width: int) -> RichTable:
+def _rich(table: Table, columns: Sequence[Column], width: int, suites: str) -> RichTable:
     rows = [*table.models, *table.controls]
+    title = Text(printable(table.dataset), style="bold")
+    title.append(f" · {printable(suites)}" if suites else "", style="not bold dim")
     grid = RichTable(
-        box=_RULES, title=Text(printable(table.dataset), style="bold"),
-        title_justify="left", pad_edge=False, padding=(0, _GAP, 0, 0), show_edge=False,
+        box=_RULES, title=title,
+        title_justify="left", pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False,
     )  # fmt: skip
     names = _names(rows, width)
     grid.add_column("model", width=names, no_wrap=True, overflow="ellipsis", vertical="bottom")

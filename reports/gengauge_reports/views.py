@@ -47,6 +47,7 @@ class HeadView:
     headline: bool
     better: str
     tip: int
+    opens: bool
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class TableView:
     heads: list[HeadView]
     models: list[RowView]
     controls: list[RowView]
-    leaders: list[tuple[str, str]]
+    leaders: list[tuple[str, list[tuple[str, str, bool]]]]
     suites: list[str]
     signs: list[tuple[str, str]]
     caveats: list[tuple[str, str, str]]
@@ -77,13 +78,14 @@ class TableView:
 
 def table_view(table: Table, tips: Tips) -> TableView:
     """Return the view of one table, adding its explanations to ``tips``."""
-    heads = [_head(c, tips) for c in table.columns]
+    before = ["", *(c.suite for c in table.columns)]
+    heads = [_head(c, tips, c.suite != b) for c, b in zip(table.columns, before, strict=False)]
     spans = [_span(c, table.models or table.controls) for c in table.columns]
     return TableView(
         heads,
         [_row(r, table.columns, heads, spans, tips) for r in table.models],
         [_row(r, table.columns, heads, spans, tips) for r in table.controls],
-        [leader for c in table.headline if (leader := _leader(c, table.models))],
+        _leaders(table),
         list(dict.fromkeys(c.suite for c in table.columns)),
         _signs([*table.models, *table.controls]),
         table.caveats(table.columns),
@@ -97,7 +99,7 @@ def _signs(rows: Sequence[Row]) -> list[tuple[str, str]]:
     return [(notation.SIGNS[k], k.replace("_", " ")) for k in signed]
 
 
-def _head(column: Column, tips: Tips) -> HeadView:
+def _head(column: Column, tips: Tips, opens: bool) -> HeadView:
     better = f"{column.direction} is better"
     facts = [
         ("Meaning", column.summary),
@@ -112,7 +114,7 @@ def _head(column: Column, tips: Tips) -> HeadView:
     return HeadView(
         column.title, notation.ARROWS.get(column.direction, ""),
         column.extra_unit, column.qualifier, column.suite, column.headline, better,
-        len(tips.columns) - 1,
+        len(tips.columns) - 1, opens,
     )  # fmt: skip
 
 
@@ -223,18 +225,28 @@ def _counts(estimate: Estimate) -> list[tuple[str, str]]:
     return facts
 
 
-def _leader(column: Column, models: Sequence[Row]) -> tuple[str, str] | None:
-    """Return a column's title and the models that share its first place."""
+def _leaders(table: Table) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+    """Return, for each suite, the headline columns and who leads them."""
+    found: dict[str, list[tuple[str, str, bool]]] = {}
+    for column in table.headline:
+        if leader := _leader(column, table.models):
+            found.setdefault(column.suite, []).append(leader)
+    return list(found.items())
+
+
+def _leader(column: Column, models: Sequence[Row]) -> tuple[str, str, bool] | None:
+    """Return a column's title, the models that share its first place, and whether it names any."""
     first = [r.label for r in models if (k := r.cells[column.key].rank) and k.low == 1]
     if not first:
         return None
-    title = notation.header(column) + (f", {column.qualifier}" if column.qualifier else "")
+    arrow = "\N{NO-BREAK SPACE}" + notation.ARROWS.get(column.direction, "")
+    title = column.title + arrow + (f", {column.qualifier}" if column.qualifier else "")
     scored = sum(r.sound(column) is not None for r in models)
     if len(first) == scored:
-        return title, f"no difference shown between {scored} models"
+        return title, f"no difference shown between {scored} models", False
     if len(first) > 3:
-        return title, f"{len(first)} of {scored} models, not told apart"
-    return title, ", ".join(first) + (" (not told apart)" if len(first) > 1 else "")
+        return title, f"{len(first)} of {scored} models share it", False
+    return title, ", ".join(first), True
 
 
 def trial_facts(trial: Trial) -> dict[str, Any]:
