@@ -24,8 +24,6 @@ from gengauge_reports.table import Column
 
 ALPHA = 0.05
 Score = dict[str, Any]
-_PESSIMISTIC = {"lower": "upper_bound", "higher": "lower_bound"}
-_OPTIMISTIC = {"lower": "lower_bound", "higher": "upper_bound"}
 
 
 @dataclass(frozen=True)
@@ -87,14 +85,26 @@ def verdicts(column: Column, entries: Sequence[Entry]) -> list[Verdict]:
     return [Verdict(better[i], worse[i], paired[i], n - 1 - possible[i]) for i in range(n)]
 
 
+def side(kind: str, direction: str) -> str:
+    """Return which way a kind errs: ``pessimistic``, ``optimistic``, or empty for neither.
+
+    >>> side("upper_bound", "lower"), side("upper_bound", "higher"), side("estimate", "lower")
+    ('pessimistic', 'optimistic', '')
+    """
+    if kind not in ("upper_bound", "lower_bound"):
+        return ""
+    return "pessimistic" if (kind == "upper_bound") == (direction == "lower") else "optimistic"
+
+
 def may_beat(column: Column, first: Estimate, second: Estimate) -> bool:
     """Return whether ``first`` could be shown better than ``second``, given their kinds.
 
     Not where the first is an optimistic bound (its true value may be worse), nor where the second
     is a pessimistic one (its true value may be better).
     """
-    optimistic = first.kind == _OPTIMISTIC[column.direction]
-    return not optimistic and second.kind != _PESSIMISTIC[column.direction]
+    if side(first.kind, column.direction) == "optimistic":
+        return False
+    return side(second.kind, column.direction) != "pessimistic"
 
 
 def _orderable(column: Column, entries: Sequence[Entry], i: int, j: int) -> bool:

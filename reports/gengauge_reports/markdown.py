@@ -47,8 +47,8 @@ def _section(table: Table, all_metrics: bool) -> str:
     if failures:
         parts.append("Trials without scores:\n\n" + "\n".join(failures))
     notes = [
-        f"- † {code(label)}, {text(titles)}: {code(reason)}"
-        for label, titles, reason in table.caveats(columns)
+        f"- † {text(titles)} of {code(labels)}: {code(reason)}"
+        for labels, titles, reason in table.caveats(columns)
     ]
     if notes:
         parts.append("Shown and not ranked:\n\n" + "\n".join(notes))

@@ -146,13 +146,16 @@ class Table:
     unscored: list[tuple[str, str, str]]  # model, metric and reason where nobody has a score
 
     def caveats(self, columns: Sequence[Column]) -> list[tuple[str, str, str]]:
-        """Return model, titles of columns and reason of what they show and do not rank."""
-        found: dict[tuple[str, str], list[str]] = {}
+        """Return models, titles of columns and reason of what they show and do not rank."""
+        titles: dict[tuple[str, str], list[str]] = {}
         for row in (*self.models, *self.controls):
             for column in columns:
                 if reason := row.cells[column.key].caveat:
-                    found.setdefault((row.label, reason), []).append(column.title)
-        return [(label, ", ".join(titles), reason) for (label, reason), titles in found.items()]
+                    titles.setdefault((row.label, reason), []).append(column.title)
+        alike: dict[tuple[str, str], list[str]] = {}
+        for (label, reason), found in titles.items():
+            alike.setdefault((", ".join(found), reason), []).append(label)
+        return [(", ".join(labels), found, reason) for (found, reason), labels in alike.items()]
 
     @property
     def headline(self) -> list[Column]:

@@ -151,10 +151,10 @@ def _rich(table: Table, columns: Sequence[Column], width: int, suites: str) -> R
 def _caveats(table: Table) -> list[Text]:
     """Return a line for each reason not to rank what the headline columns show."""
     return [
-        Text(f"{CAVEAT} ", style="yellow")
-        .append(printable(label), style="bold")
-        .append(f" {printable(titles)} not ranked: {printable(reason)}", style="yellow")
-        for label, titles, reason in table.caveats(table.headline)
+        Text(f"{CAVEAT} {printable(titles)} of ", style="yellow")
+        .append(printable(labels), style="bold")
+        .append(f" is not ranked: {printable(reason)}", style="yellow")
+        for labels, titles, reason in table.caveats(table.headline)
     ]
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from gengauge_reports import notation
 from gengauge_reports.aggregate import Estimate
+from gengauge_reports.explaining import explanation
 from gengauge_reports.gather import Trial
-from gengauge_reports.table import Cell, Column, Row, Table
+from gengauge_reports.table import Column, Row, Table
 
 
 @dataclass
@@ -74,6 +75,7 @@ class TableView:
     suites: list[str]
     signs: list[tuple[str, str]]
     caveats: list[tuple[str, str, str]]
+    bounds: bool
 
 
 def table_view(table: Table, tips: Tips) -> TableView:
@@ -89,6 +91,7 @@ def table_view(table: Table, tips: Tips) -> TableView:
         list(dict.fromkeys(c.suite for c in table.columns)),
         _signs([*table.models, *table.controls]),
         table.caveats(table.columns),
+        any("bound" in e.kind for c in table.columns for r in table.models if (e := r.sound(c))),
     )
 
 
@@ -134,7 +137,7 @@ def _row(
 ) -> RowView:
     model = row.trials[0].model
     cells = [
-        _cell(row, row.cells[c.key], head, span, tips)
+        _cell(row, c, head.tip, span, tips)
         for c, head, span in zip(columns, heads, spans, strict=True)
     ]
     return RowView(
@@ -144,9 +147,10 @@ def _row(
 
 
 def _cell(
-    row: Row, cell: Cell, head: HeadView, span: tuple[float, float], tips: Tips
+    row: Row, column: Column, head: int, span: tuple[float, float], tips: Tips
 ) -> CellView:  # fmt: skip
-    tips.cells.append({"row": row.label, "column": head.tip, "facts": _facts(cell, head.unit)})
+    cell = row.cells[column.key]
+    tips.cells.append({"row": row.label, "column": head, "facts": explanation(cell, column)})
     tip = len(tips.cells) - 1
     estimate = cell.estimate
     if estimate is None:
@@ -169,60 +173,6 @@ def _marks(estimate: Estimate, span: tuple[float, float]) -> tuple[float, float,
         return round(4 + 92 * min(1.0, max(0.0, share)), 1)
 
     return percent(estimate.low), percent(estimate.value), percent(estimate.high)
-
-
-def _facts(cell: Cell, unit: str) -> list[tuple[str, str]]:
-    estimate = cell.estimate
-    if estimate is None:
-        return [("Not scored", cell.reason or "no score was recorded")]
-    facts = [("Value", f"{estimate.value:.6g} {unit}".strip())]
-    facts.append(("Kind", notation.KINDS.get(estimate.kind, estimate.kind)))
-    if estimate.low is not None and estimate.high is not None:
-        level = f"{100 * estimate.level:g} % interval"
-        facts.append((level, f"{estimate.low:.6g} to {estimate.high:.6g}"))
-    if estimate.method:
-        facts.append(("Method", estimate.method))
-    if cell.caveat:
-        facts.insert(0, ("Not ranked", cell.caveat))
-    facts += _place(cell)
-    if cell.normalised is not None:
-        facts.append(("Normalised", f"{cell.normalised:.3f} (noise 0, real data 1)"))
-    return facts + _counts(estimate)
-
-
-def _place(cell: Cell) -> list[tuple[str, str]]:
-    """Return the rank, how it was tested, and what the kinds in the column leave open."""
-    rank = cell.rank
-    if rank is None or cell.estimate is None:
-        return []
-    shared = ", shared" if rank.shared else ""
-    facts = [("Rank", f"{notation.place(rank)} of {rank.n}{shared}")]
-    others = rank.n - 1
-    if rank.paired:
-        which = "" if rank.paired == others else f" with {rank.paired} of {others}"
-        facts.append(("Compared", f"paired{which}: by the differences on the same examples"))
-    if "bound" in cell.estimate.kind:
-        facts.append(("As a bound", notation.BOUNDS))
-    if rank.unordered:
-        count = f"{rank.unordered} of {others} others: bounds on both sides show no order"
-        facts.append(("Order open", count))
-    return facts
-
-
-def _counts(estimate: Estimate) -> list[tuple[str, str]]:
-    samples, reference = estimate.n_samples, estimate.n_reference
-    facts = [("Samples", f"{samples:,}")] if samples is not None else []
-    if reference is not None:
-        facts.append(("Reference", f"{reference:,} examples"))
-    if estimate.n_seeds > 1:
-        facts.append(("Seeds", " · ".join(f"{v:.6g}" for v in estimate.values)))
-    else:
-        facts.append(("Seeds", "one: the interval leaves out the variation between trainings"))
-    by_size = estimate.details.get("by_batch_size")
-    if isinstance(by_size, dict):
-        sizes = " · ".join(f"{k}: {notation.number(float(v))}" for k, v in by_size.items())
-        facts.append(("By batch size", sizes))
-    return facts
 
 
 def _leaders(table: Table) -> list[tuple[str, list[tuple[str, str, bool]]]]:
