@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gengauge.cli.output import open_registry, plugin_option
+from gengauge.cli.weights import folder_option, offline_option
 from gengauge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     help="Exit with 3 when more than this share of the trials failed.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@offline_option
+@folder_option
 @click.option(
     "-o",
     "--output",
