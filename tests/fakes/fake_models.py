@@ -2,7 +2,7 @@
 
 import os
 
-from gengauge import DatasetSpec, ModelSpec, Parameter, hookimpl
+from gengauge import DatasetSpec, EmbedderSpec, ModelSpec, Parameter, hookimpl
 
 POINTS = ("points",)
 
@@ -39,6 +39,19 @@ def gengauge_datasets():
             id="lost", summary="A file that is gone", target="fake_targets:lost", modality="points"
         )
     ]
+
+
+@hookimpl
+def gengauge_embedders():
+    return [
+        EmbedderSpec(
+            id="eyes", summary="Needs a file", target="fake_targets:Eyes", modalities=POINTS,
+            arguments={"stretch": 2.0},
+        ),
+        EmbedderSpec(
+            id="broken-eyes", summary="Fails", target="fake_targets:BrokenEyes", modalities=POINTS
+        ),
+    ]  # fmt: skip
 
 
 @hookimpl

@@ -56,6 +56,27 @@ def test_fit_once_score_many(run, tmp_path: Path) -> None:
     assert [s["metric"] for s in records(tmp_path)[3]["scores"]] == ["w2"]
 
 
+def test_an_embedder_that_is_not_ready_costs_its_own_metrics_only(run, tmp_path: Path) -> None:
+    eyes = ("-m", "gaussian", "-s", "fidelity", "--embedder", "eyes", "--embedder", "broken-eyes")
+    run(*eyes)
+    [record] = records(tmp_path)
+    assert record["status"] == "ok"
+    seen = {(s["metric"], (s["embedder"] or {}).get("id")): s for s in record["scores"]}
+    assert seen["w2", None]["value"] is not None
+    assert seen["fd", "eyes"]["unscored_reason"] == (
+        "eyes.pt (2 bytes) is missing: put it into /there"
+    )
+    assert "RuntimeError: cannot see" in seen["fd", "broken-eyes"]["unscored_reason"]
+
+    run(*eyes, FAKE_EYES="1")  # the file has come
+    again = {
+        s["metric"]: s for s in records(tmp_path)[1]["scores"] if s["embedder"]["id"] == "eyes"
+    }
+    assert again["fd"]["value"] > 0
+    assert again["fd"]["embedder"]["sha256"] == "1" * 64
+    assert len(fits(tmp_path)) == 1
+
+
 def test_a_newer_version_of_a_metric_is_measured_again_without_training(
     run, tmp_path: Path
 ) -> None:

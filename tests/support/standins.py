@@ -97,12 +97,16 @@ class ProbabilisticPCA(StandIn):
         return prior + fit - proposal.log_prob(z)
 
 
-def evidence(model=None, samples=None, *, test=None, levels=None, truth=None, labels=None, **more):
+def evidence(
+    model=None, samples=None, *,
+    test=None, train=None, levels=None, truth=None, labels=None, **more,
+):  # fmt: skip
     """Return evidence of ``samples`` against the ``test`` examples."""
     test = torch.zeros(4, 2) if test is None else test
     empty = Split(test[:0])
+    seen = empty if train is None else Split(train)
     modality = "points" if levels is None else "image"
-    data = Dataset("made", modality, empty, empty, Split(test, labels), levels, truth=truth)
+    data = Dataset("made", modality, seen, empty, Split(test, labels), levels, truth=truth)
     samples = test if samples is None else samples
     return Evidence(data, model or StandIn(), samples, seed=0, **more)
 

@@ -1,0 +1,176 @@
+"""Every registered metric keeps its word: a number with an interval, or a reason; never silence."""
+
+import math
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+
+from gengauge import Dataset, DatasetSpec, Evidence, Split
+from gengauge.budget import Budget
+from gengauge.errors import DivergedError, UnsupportedError
+from gengauge.metric import Score
+from gengauge.registry import Registry, load_target
+from gengauge.runner import load_dataset
+from gengauge.specs import KINDS
+from gengauge.training import FitRun
+
+REGISTRY = Registry()
+CPU = torch.device("cpu")
+# what a metric asks for that no model here can do yet; each is measured on a stand-in elsewhere
+NOT_YET: dict[str, str] = {}
+SIZES = {"digits": 359, "points/moons": 400}
+MODELS = {"digits": ("vae", "gmm", "real"), "points/moons": ("vae", "flow", "gmm")}
+METRICS = list(REGISTRY.metrics.values())
+
+
+class Everything:
+    """An embedder that gives all that a metric may use, cheaply and deterministically."""
+
+    id = "everything"
+    sha256 = "0" * 64
+
+    def features(self, x):
+        return self._project(x.flatten(1).double(), 8).float()
+
+    def spatial(self, x):
+        return self._project(x.flatten(1).double(), 12).float()
+
+    def classes(self, x):
+        return self.features(x)[:, :5]
+
+    def attributes(self, x):
+        return self.features(x)[:, :4].gt(0).long()
+
+    def text(self, captions):
+        codes = torch.tensor([[float(len(c)), float(sum(map(ord, c)) % 97)] for c in captions])
+        return self._project(codes.double(), 8).float()
+
+    def _project(self, x, d):
+        generator = torch.Generator().manual_seed(x.shape[1] * 100 + d)
+        mix = torch.randn(x.shape[1], d, generator=generator, dtype=torch.float64)
+        return torch.tanh(x @ mix / (x.shape[1] ** 0.5 * 4))
+
+
+@cache
+def spec(name: str) -> DatasetSpec:
+    return REGISTRY.datasets[name]
+
+
+@cache
+def data(name: str) -> Dataset:
+    whole = load_dataset(spec(name))
+    n = SIZES[name]
+    return replace(
+        whole, train=whole.train.first(n), validation=whole.validation.first(n),
+        test=whole.test.first(n),
+    )  # fmt: skip
+
+
+@cache
+def fitted(name: str, model: str):
+    about = REGISTRY.models[model]
+    small = {"components": 4} if model == "gmm" else {}
+    made = load_target(about.target)(**about.resolve(small))
+    made.fit(data(name).for_training(), FitRun(0, Budget.parse("20 steps"), CPU))
+    return made
+
+
+@cache
+def samples(name: str, model: str) -> torch.Tensor:
+    evidence = Evidence(data(name), fitted(name, model), data(name).test.x, seed=0)
+    return evidence.draw(SIZES[name], None, "law")
+
+
+def gathered(name: str, model: str, x: torch.Tensor | None = None) -> Evidence:
+    x = samples(name, model) if x is None else x
+    trained = fitted(name, model)
+    laps = [(100 * i, 0.1 * i + 0.001 * (i % 3)) for i in range(1, 11)]
+    return Evidence(
+        data(name), trained, x.clone(), 0, conditions=REGISTRY.models[model].conditions,
+        training={"seconds": laps[-1][1], "examples": 1000, "laps": laps}, reload=lambda: trained,
+    )  # fmt: skip
+
+
+def measured(metric, evidence: Evidence) -> Score:
+    given = (evidence, Everything()) if metric.embedded else (evidence,)
+    parameters = {p.name: p.default for p in metric.parameters}
+    try:
+        return load_target(metric.target)(*given, **parameters).checked()
+    except (UnsupportedError, DivergedError) as error:
+        return Score(None, reason=str(error))
+
+
+def worlds(metric) -> list[str]:
+    return [name for name in SIZES if metric.fits(spec(name))]
+
+
+def check(score: Score) -> None:
+    """A finite number inside its interval with a known kind, or a reason in words."""
+    if score.value is None:
+        assert len(score.reason) > 10
+        return
+    assert not score.reason
+    assert math.isfinite(score.value)
+    assert score.kind in KINDS
+    if score.interval is not None:
+        slack = 1e-9 * max(1.0, abs(score.value))
+        assert score.interval.low - slack <= score.value <= score.interval.high + slack
+        assert score.interval.method
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.id)
+def test_a_metric_gives_a_number_on_some_model_here(metric):
+    found = [
+        measured(metric, gathered(name, model)) for name in worlds(metric) for model in MODELS[name]
+    ]
+    for score in found:
+        check(score)
+    if metric.id in NOT_YET:
+        assert all(s.value is None for s in found), f"{metric.id} is measured: take it off the list"
+    else:
+        assert any(s.value is not None for s in found), [s.reason for s in found]
+
+
+@pytest.mark.parametrize("metric", [m for m in METRICS if not m.hardware_bound], ids=lambda m: m.id)
+def test_a_metric_gives_the_same_number_twice_and_leaves_the_samples_alone(metric):
+    for name in worlds(metric):
+        one, two = gathered(name, "gmm"), gathered(name, "gmm")
+        assert measured(metric, one).value == measured(metric, two).value
+        assert torch.equal(one.samples, samples(name, "gmm"))
+
+
+SPOILT = {
+    "not finite": lambda x: torch.where(torch.arange(len(x)).view(-1, *[1] * (x.dim() - 1)) == 3,
+                                        torch.nan, x.double()),
+    "all alike": lambda x: x[:1].expand_as(x),
+    "two only": lambda x: x[:2],
+    "one only": lambda x: x[:1],
+    "each twice": lambda x: x[: len(x) // 2].repeat_interleave(2, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", SPOILT)
+@pytest.mark.parametrize("metric", [m for m in METRICS if m.uses_samples and m.suite != "speed"],
+                         ids=lambda m: m.id)  # fmt: skip
+def test_spoilt_samples_give_a_reason_or_an_honest_number(metric, fault):
+    for name in worlds(metric):
+        x = SPOILT[fault](samples(name, "gmm"))
+        score = measured(metric, gathered(name, "gmm", x))
+        check(score)
+        if fault == "not finite" and not metric.condition:
+            assert score.value is None, f"{metric.id} made {score.value} of samples with NaN"
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.id)
+def test_a_test_split_of_one_gives_a_reason_or_an_honest_number(metric):
+    for name in worlds(metric):
+        one = gathered(name, "gmm")
+        one.dataset = replace(one.dataset, test=one.dataset.test.first(1))
+        check(measured(metric, one))
+
+
+def test_the_worlds_are_real():
+    assert isinstance(data("digits").train, Split)
+    assert len(data("digits").test) == SIZES["digits"]
