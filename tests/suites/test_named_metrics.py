@@ -234,6 +234,13 @@ def test_energy_distance_agrees_with_scipy_in_one_dimension():
     assert found.value == pytest.approx(theirs - within[0] / 300 - within[1] / 250, rel=1e-9)
 
 
+def test_energy_distance_by_definition():
+    x, y = normal(60, 3, 1), normal(50, 3, 2) + 0.3
+    pairs = float((x[:, None] - y[None]).norm(dim=2).mean())
+    expected = 2 * pairs - float(torch.pdist(x).mean()) - float(torch.pdist(y).mean())
+    assert energy_distance(evidence(samples=x, test=y)).value == pytest.approx(expected, rel=1e-9)
+
+
 def absolute_mean(shift, scale):
     """E|N(shift, scale^2)|."""
     z = shift / scale

@@ -280,6 +280,30 @@ def test_they_are_listed_and_known_to_the_weights_verb(cli: Cli) -> None:
         assert rows[spec.id]["licence"]
 
 
+def test_show_tells_what_an_embedder_needs(cli: Cli) -> None:
+    shown = json.loads(cli("show", "dinov2", "--format", "json").stdout)
+    [file] = shown["weights"]
+    assert file["name"] == "dinov2_vitl14_pretrain.pth"
+    assert file["sha256"] in cli("show", "dinov2").stdout
+
+
+def test_a_run_without_the_weights_says_so_once_and_scores_the_rest(cli: Cli, folder) -> None:
+    words = "run quick -d digits -m noise -s fidelity --samples 60 --offline"
+    asked = ("--embedder", "inception", "--embedder", "digits", "--weights-dir", folder)
+    done = cli(*words.split(), *asked)
+    assert done.returncode == 0, done.stderr
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert "weights-inception-2015-12-05-6726825d.pth" in line
+    assert "Traceback" not in done.stderr
+    rows = json.loads(cli("report", "runs/quick", "--format", "json").stdout)
+    fid = next(r for r in rows if r["metric"] == "fid")
+    assert (fid["embedder"], fid["value"]) == ("inception", None)
+    assert "gengauge weights fetch inception" in fid["reason"]
+    fd = next(r for r in rows if r["metric"] == "fd")
+    assert (fd["embedder"], fd["reason"]) == ("digits", None)
+    assert fd["value"] > 100
+
+
 @pytest.mark.slow
 def test_dinov2_at_its_full_size(folder: Path) -> None:
     file = networks.save_dinov2(folder, width=1024, depth=24)
