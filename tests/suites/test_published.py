@@ -15,7 +15,7 @@ from PIL import Image
 from tests_support import Cli
 from torch.nn import functional as F
 
-from gengauge.errors import NotReadyError
+from gengauge.errors import NotReadyError, UnsupportedError
 from gengauge.registry import load_target
 from gengauge.specs import WeightsFile
 from gengauge_suites.embedders.clip import ClipEmbedder
@@ -112,8 +112,26 @@ def test_sfid_features_are_seven_channels_of_mixed_6d(inception: InceptionEmbedd
         h = getattr(network, name)(h)
     expected = network.Mixed_6d.branch1x1(h)[:, :7]
     assert expected.shape == (2, 7, 17, 17)
+    passes = []
+    hook = network.Conv2d_1a_3x3.register_forward_hook(lambda *pass_: passes.append(1))
     assert torch.equal(inception.spatial(x), expected.flatten(1))
-    assert inception.features(x).shape == (2, 2048)  # the pass that was cut short left no trace
+    pool = inception.features(x)
+    assert len(passes) == 1  # the same pass gave both
+    assert torch.equal(inception.features(x), pool)
+    assert len(passes) == 2  # what was fetched is not kept a second time
+    assert inception.for_levels(17).features(x // 16).shape == (2, 2048)
+    assert torch.equal(inception.spatial(x), expected.flatten(1))
+    assert len(passes) == 3
+    hook.remove()
+
+
+def test_earlier_layers_go_by_another_name(inception: InceptionEmbedder, folder: Path) -> None:
+    file = networks.described(inception.path)
+    early = InceptionEmbedder(file, layer="64")
+    assert early.id == "inception/64"
+    assert early.features(images(2)).shape == (2, 64)
+    with pytest.raises(UnsupportedError, match="ends before"):
+        early.spatial(images(2))
 
 
 def test_levels_share_one_network_and_give_the_same_features(inception: InceptionEmbedder) -> None:
