@@ -3,7 +3,8 @@
 A bound cannot lose by itself. Where lower is better, an upper bound is the pessimistic side: the
 true value may be lower still, so such a model can be shown better than another, never worse. A
 lower bound is then the optimistic side: it can be shown worse, never better. Where higher is
-better it is the other way round. Exact values and estimates stand for themselves.
+better it is the other way round. Exact values and estimates stand for themselves. Two bounds of
+one kind are ordered by what each guarantees, as code lengths are: a bound's mark stays with it.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def verdicts(column: Column, entries: Sequence[Entry]) -> list[Verdict]:
 
     Every pair that could be ordered is tested at 5 %, two-sided, Holm-corrected over those pairs,
     so under equal models nobody is placed behind another in at least 95 % of runs. A pair that no
-    value could order, such as two upper bounds on an NLL, is not tested.
+    value could order, such as a lower bound beside an upper one, is not tested.
     """
     n = len(entries)
     pairs = [(i, j) for i, j in combinations(range(n), 2) if _orderable(column, entries, i, j)]
@@ -100,8 +101,10 @@ def may_beat(column: Column, first: Estimate, second: Estimate) -> bool:
     """Return whether ``first`` could be shown better than ``second``, given their kinds.
 
     Not where the first is an optimistic bound (its true value may be worse), nor where the second
-    is a pessimistic one (its true value may be better).
+    is a pessimistic one (its true value may be better), unless both are bounds of one kind.
     """
+    if first.kind == second.kind:
+        return True
     if side(first.kind, column.direction) == "optimistic":
         return False
     return side(second.kind, column.direction) != "pessimistic"

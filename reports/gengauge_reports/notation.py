@@ -16,8 +16,8 @@ KINDS = {
     "estimate": "an estimate from samples",
 }
 SIDES = {
-    "pessimistic": "its true value may be better: never placed behind another model",
-    "optimistic": "its true value may be worse: never placed before another model",
+    "pessimistic": "its true value may be better: placed behind bounds of its kind alone",
+    "optimistic": "its true value may be worse: placed before bounds of its kind alone",
 }
 _SIZES = ((1e9, " G"), (1e6, " M"), (1e3, " k"))
 CAVEAT = "†"

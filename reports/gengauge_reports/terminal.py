@@ -177,7 +177,7 @@ def _legend(console: Console, found: Sequence[Table]) -> None:
         if kind in kinds:
             lines.append(f"{SIGNS[kind]} {KINDS[kind]}")
     if kinds & {"upper_bound", "lower_bound"}:
-        lines.append("a bound that looks worse than another model is not placed behind it")
+        lines.append("a bound that looks worse than an exact value is not placed behind it")
     if any(t.caveats(t.headline) for t in found):
         lines.append(f"{CAVEAT} shown and not ranked: see the note")
     if any(t.controls for t in found):
