@@ -18,7 +18,7 @@ from gengauge.budget import Budget
 from gengauge.data import Dataset
 from gengauge.errors import DivergedError, UnsupportedError
 from gengauge.evidence import Evidence
-from gengauge.metric import Embedder, Score, Unready, unscored
+from gengauge.metric import Embedder, KnowsLevels, Score, Unready, unscored
 from gengauge.model import CountsParameters, Model
 from gengauge.plan import Job, MetricChoice
 from gengauge.record import blank_record, first_line, score_json, status_of
@@ -176,6 +176,8 @@ def _measure(
         setting.on_progress("score", i / len(metrics))
         request = request_of(metric, trial, dataset, setting)
         embedder = setting.embedders[metric.embedder] if metric.embedder else None
+        if isinstance(embedder, KnowsLevels):
+            embedder = embedder.for_levels(dataset.levels)
         score, failed = _one_score(metric, evidence, embedder)
         kept[f"{metric.spec.id}.{metric.embedder}" if embedder else metric.spec.id] = score
         scores.append(score_json(metric, score, request, embedder, failed))
