@@ -69,6 +69,6 @@ def nearest(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _side_by_side(left: Tensor, right: Tensor, levels: int | None) -> Tensor:
-    """Return images ``[n, C, H, 2 W + 1]`` with a line of mid grey between each two."""
+    """Return images ``[n, C, H, 2 W + 4]``: a thin line within each pair, a wide one between."""
     line = torch.full_like(left[..., :1], levels // 2 if levels else 0.5)
-    return torch.cat([left, line, right], -1)
+    return torch.cat([left, line, right, line, line, line], -1)

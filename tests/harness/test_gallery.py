@@ -69,9 +69,10 @@ def test_the_sheet_shows_sample_line_original(tmp_path):
     train, samples = images(40, 1, side=8), images(40, 2, side=8)
     pair = written(samples, train, tmp_path)["pairs"][0]
     sheet = np.asarray(Image.open(tmp_path / "neighbours.png")).astype(int)
-    tile = sheet[2 : 2 + 32 : 4, 2 : 2 + 17 * 4 : 4]  # a pixel is four wide
+    tile = sheet[2 : 2 + 32 : 4, 2 : 2 + 20 * 4 : 4]  # a pixel is four wide
     left, right = samples[pair["sample"], 0], train[pair["train"], 0]
-    expected = torch.cat([left, torch.full((8, 1), 8), right], 1).numpy() / 16 * 255
+    line = torch.full((8, 1), 8)
+    expected = torch.cat([left, line, right, line, line, line], 1).numpy() / 16 * 255
     assert np.abs(tile - expected).max() <= 1
 
 

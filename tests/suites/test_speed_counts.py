@@ -36,7 +36,22 @@ def test_a_linear_layer_is_two_operations_a_weight():
     score = flops_per_sample(evidence(Linear()))
     assert (score.value, score.kind) == (2 * 64 * 2, "exact")
     assert score.interval.low == score.value == score.interval.high
-    assert score.details["by_operation"] == {"aten.addmm": 256 * score.details["batch_size"]}
+    assert score.details["last_by_operation"] == {"aten.addmm": 256}
+
+
+def test_a_sampler_of_varying_effort_gets_the_mean_and_an_interval():
+    class Varying(Linear):
+        calls = 0
+
+        def sample(self, n, condition, generator):
+            self.calls += 1
+            x = super().sample(n, condition, generator)
+            return x if self.calls % 2 else super().sample(n, condition, generator)
+
+    score = flops_per_sample(evidence(Varying()))
+    assert score.kind == "estimate"
+    assert 256 < score.value < 512
+    assert score.interval.low < score.value < score.interval.high
 
 
 def test_a_sampler_without_counted_operations_is_unscored():

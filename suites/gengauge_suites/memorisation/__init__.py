@@ -40,18 +40,19 @@ def _likelihood() -> Iterable[MetricSpec]:
     yield _metric(
         "fld_gap", "FLD gap", "% of a nat/dim", "higher", "likelihood:fld_gap",
         summary="FLD of training data minus FLD of test data: far below 0 when samples lie closer "
-        "to the training data than new data does, which is copying. Blind to quality: noise has "
-        "no gap.",
+        "to the training data than new data does, which is copying. An embedder that was trained "
+        "on the same data gives real samples a gap too: see the real row. Blind to quality: noise "
+        "has no gap.",
         reference=_FLD,
     )  # fmt: skip
 
 
 def _copying() -> Iterable[MetricSpec]:
     yield _metric(
-        "auth_pct", "AuthPct", "%", "higher", "authenticity:auth_pct",
-        summary="Share of samples that are farther from their closest training example than that "
-        "example is from its own neighbour. Real data itself scores 37 to 88 % by dimension, so "
-        "read it beside the real row; noise scores 100.",
+        "auth_pct", "AuthPct", "share", "higher", "authenticity:auth_pct",
+        summary="Share of samples that lie farther from their closest training example than that "
+        "example lies from its own neighbour. Real data scores 0.37 to 0.88 by dimension, so "
+        "read it beside the real row; noise scores 1.",
         reference="Alaa et al. 2022, How Faithful is your Synthetic Data?, "
         "https://arxiv.org/abs/2102.08921",
     )  # fmt: skip

@@ -12,6 +12,11 @@ from gengauge_suites.fidelity.clouds import problem as unfit
 
 def problem(evidence: Evidence, embedder: Embedder) -> str:
     """Return why samples, training and test data cannot be compared, or an empty string."""
+    key = ("memorisation problem", embedder.id, embedder.sha256)
+    return evidence.memo(key, lambda: _problem(evidence, embedder))
+
+
+def _problem(evidence: Evidence, embedder: Embedder) -> str:
     if reason := unfit(evidence):
         return reason
     n_train = len(evidence.dataset.train)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -9,24 +10,30 @@ from torch.utils.flop_counter import flop_registry
 
 from gengauge.evidence import Evidence
 from gengauge.metric import Score, unscored
-from gengauge.statistics import exact
-from gengauge_suites.speed.timing import draw, generator, timings
+from gengauge.statistics import exact, mean_interval
+from gengauge_suites.speed.timing import draw, generator
 
-_BATCHES, _SECONDS = (1, 16, 64), 0.5  # counting makes small operations several times slower
+_MOST, _SECONDS = 16, 0.3  # single samples counted, and how long it may take beyond the first
 
 
 def flops_per_sample(evidence: Evidence) -> Score:
-    """Return the multiplications and additions of matrix products, convolutions and attention."""
-    times = timings(evidence).batches
-    fitting = [n for n in _BATCHES if n in times and min(times[n]) < _SECONDS]
-    size = max(fitting, default=1)
-    with CountedFlops() as counted:
-        draw(evidence.model, size, generator(evidence))
-    if not counted.flops:
+    """Return the operations in matrix products, convolutions and attention behind one sample.
+
+    Samples are drawn one by one. Where all cost the same the number is exact; a sampler whose
+    effort varies gets the mean.
+    """
+    stream, start = generator(evidence), time.perf_counter()
+    values: list[int] = []
+    while not values or (len(values) < _MOST and time.perf_counter() - start < _SECONDS):
+        with CountedFlops() as counted:
+            draw(evidence.model, 1, stream)
+        values.append(counted.flops)
+    if not any(values):
         return unscored("sampling calls no matrix product, convolution or attention of torch")
-    value = counted.flops / size
-    details = {"batch_size": size, "by_operation": counted.by_operation}
-    return Score(value, exact(value), "exact", details=details, protocol={"batch_size": size})
+    details = {"last_by_operation": counted.by_operation, "samples": len(values)}
+    if len(set(values)) == 1:
+        return Score(float(values[0]), exact(values[0]), "exact", details=details)
+    return Score(sum(values) / len(values), mean_interval(values), details=details)
 
 
 class CountedFlops(TorchDispatchMode):
