@@ -22,8 +22,8 @@ def gengauge_metrics() -> Iterable[MetricSpec]:
     yield _metric(
         "vendi", "Vendi", "effective samples", "higher", "vendi:vendi",
         summary="Number of samples that would be as varied if all differed fully. Grows with the "
-        "number drawn, so compare at equal n and beside the real row; noise scores high, and "
-        "copies are not noticed.",
+        "number drawn, so compare at equal n and beside the real row. Blind to copied training "
+        "data and to quality.",
         reference="Friedman & Dieng 2023, The Vendi Score: A Diversity Evaluation Metric for "
         "Machine Learning, https://arxiv.org/abs/2210.02410",
     )  # fmt: skip
