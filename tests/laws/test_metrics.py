@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 NOT_YET = {
     "accuracy": "classifies",
     "calibration_error": "classifies",
-    "caption_accuracy": "captions, and no data here is captioned",
+    "caption_accuracy": "captions",
     "evaluations_to_fd": "takes a step count",
     "evaluations_to_sliced_w2": "takes a step count",
     "energy_per_sample": "runs on a card",
