@@ -62,7 +62,8 @@ def wilson(successes: float, n: float, level: float = LEVEL) -> Interval:
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     error = math.sqrt(p * (1 - p) / n)
-    return Interval(max(0.0, centre - half), min(1.0, centre + half), error, "wilson", level)
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Interval(min(low, p), max(high, p), error, "wilson", level)  # p at an end, but rounding
 
 
 def quantile_interval(values: Tensor | Array | Sequence[float], q: float) -> Interval:

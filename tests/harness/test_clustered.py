@@ -69,6 +69,12 @@ def test_shares_of_nothing_and_all_keep_an_interval():
     assert whole.low < 1 - none.high  # twenty clusters say less than forty
 
 
+def test_rounding_leaves_no_share_outside_its_interval():
+    for n in range(1, 400):
+        assert wilson(n, n).high == 1
+        assert wilson(0, n).low == 0
+
+
 def test_independent_hits_are_wilson():
     hits = np.arange(2000) % 5 == 0
     ours, plain = clustered_share_interval(hits, range(2000)), wilson(400, 2000)

@@ -92,6 +92,14 @@ def test_the_nearest_caption_stands_in_for_one_that_is_missing():
     assert ((attributes(given) != asked).sum(1) <= torch.tensor([1, 0, 1])).all()
 
 
+def test_stand_ins_differ_in_any_attribute():
+    data = world([(0, 0), (1, 1), (2, 2)] * 4)
+    model, asked = fitted("real", data), torch.tensor([0, 1])
+    given = torch.cat([attributes(ask(model, ["red, top left"], seed)) for seed in range(40)])
+    assert set(map(int, (given != asked).sum(1))) == {1}
+    assert 0 < int((given[:, 0] == 0).sum()) < 40  # sometimes the colour is right
+
+
 def test_real_gives_no_example_twice_while_others_are_left():
     data = digits()
     model, labels = fitted("real", data), data.test.labels

@@ -42,14 +42,14 @@ class Shelf:
         Examples of one kind wait in the ``order`` given (a permutation of all). ``turn`` ``[n]``
         says whose turn it is; without it each comes once before any comes again.
         """
-        kinds, asked = self._kinds(condition)
+        kinds, asked = self._kinds(condition, order)
         place = order[torch.argsort(kinds[order], stable=True)]
         size = torch.bincount(kinds)
         first = size.cumsum(0) - size
         turn = _times_before(asked) if turn is None else turn
         return place[first[asked] + turn % size[asked]]
 
-    def _kinds(self, condition: Condition) -> tuple[Tensor, Tensor]:
+    def _kinds(self, condition: Condition, order: Tensor) -> tuple[Tensor, Tensor]:
         """Return the kind of every example and of every asked one, numbered alike."""
         if isinstance(condition, Tensor):
             return self._classes(condition.cpu())
@@ -57,9 +57,13 @@ class Shelf:
             raise _unknown("captions")
         known, kinds = torch.unique(self.marks, dim=0, return_inverse=True)
         asked, back = torch.unique(self.phrases.said(condition), dim=0, return_inverse=True)
-        a, b = asked.float(), known.float()
+        a, b = asked.double(), known.double()
         different = a.sum(1, keepdim=True) + b.sum(1) - 2 * a @ b.T
-        return kinds, different.argmin(1)[back]
+        # of kinds equally near the one that comes first: else one attribute would always give way
+        first = torch.full((len(known),), len(order)).scatter_reduce(
+            0, kinds[order], torch.arange(len(order)), "amin"
+        )
+        return kinds, (different + first / (len(order) + 1)).argmin(1)[back]
 
     def _classes(self, asked: Tensor) -> tuple[Tensor, Tensor]:
         if self.labels is None:
