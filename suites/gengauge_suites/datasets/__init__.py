@@ -48,6 +48,7 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         levels=256,
         labelled=True,
         captioned=True,
+        embedders=("shapes", "clip/shapes"),
     )
     for name, summary in _POINTS.items():
         yield DatasetSpec(

@@ -43,6 +43,7 @@ class Recipe:
     steps: int = 2500
     batch: int = 128
     rate: float = 2e-3
+    spoilt: float = 0.5  # the part of a batch that noise gets into
     fade: int = 1  # how fast the answers of a picture count less as noise replaces it: a power
 
 
@@ -56,7 +57,7 @@ def dataset(id_: str) -> Dataset:
 def fit(make: Callable[[], N], x: Tensor, targets: Tensor, recipe: Recipe) -> N:
     """Return a network trained with Adam, weight decay and a cosine schedule.
 
-    Half of each batch has a share of its pixels replaced by noise, and the share is to be told
+    A part of each batch has a share of its pixels replaced by noise, and the share is to be told
     (outlier exposure: Hendrycks et al. 2019, https://arxiv.org/abs/1812.04606).
     """
     with seeds.global_seed(SEED):
@@ -67,28 +68,28 @@ def fit(make: Callable[[], N], x: Tensor, targets: Tensor, recipe: Recipe) -> N:
         for _ in range(recipe.steps):
             index = torch.randint(len(x), (recipe.batch,), generator=generator)
             moved = recipe.augment(x[index], generator)
-            spoilt, share = damage(moved, recipe.levels, generator)
+            spoilt, share = damage(moved, recipe, generator)
             out = network(spoilt)
             told = (out[:, -1] - DAMAGE * share) ** 2
             wrong = recipe.loss(out[:, :-1], targets[index])
             # What noise has replaced can no longer be asked for.
             loss = (wrong * (1 - share) ** recipe.fade).mean() + DAMAGE_WEIGHT * told.mean()
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             schedule.step()
     return network.eval()
 
 
-def damage(x: Tensor, levels: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Replace a share of the values by uniform noise in the first half of ``x`` ``[n, c, h, w]``.
+def damage(x: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Replace a share of the values by uniform noise in the first part of ``x`` ``[n, c, h, w]``.
 
     Return the pictures and the shares ``[n]``, uniform in ``[0, 1]`` there and 0 elsewhere.
     """
     share = torch.rand(len(x), generator=generator)
-    share[len(x) // 2 :] = 0
+    share[int(len(x) * recipe.spoilt) :] = 0
     hit = torch.rand(x.shape, generator=generator) < share.view(-1, 1, 1, 1)
-    noise = torch.randint(0, levels, x.shape, generator=generator)
+    noise = torch.randint(0, recipe.levels, x.shape, generator=generator)
     return torch.where(hit, noise.to(x.dtype), x), share
 
 
