@@ -18,8 +18,8 @@ from torch import Tensor
 
 from gengauge.data import Dataset
 from gengauge.evidence import Evidence
+from gengauge.likelihood import Density
 from gengauge.metric import Score
-from gengauge.model import Density
 from gengauge.store import write_json
 
 GRID, POINTS, CELLS = 8, 1000, 80

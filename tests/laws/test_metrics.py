@@ -28,6 +28,10 @@ NOT_YET = {
     "evaluations_to_sliced_w2": "takes a step count",
     "energy_per_sample": "runs on a card",
     "kid_subsets": "needs a thousand samples, which digits and these few points have not",
+    "ode_nll": "has a probability flow",
+    "ode_bits_per_dim": "has a probability flow",
+    "perplexity": "takes text",
+    "bits_per_char": "takes text",
 }
 SIZES = {"digits": 359, "points/moons": 400, "shapes": 200}
 MODELS = {"digits": ("vae", "gmm", "real"), "points/moons": ("vae", "flow", "gmm"),

@@ -61,6 +61,12 @@ def excused(law: str, case: Case) -> bool:
         "likelihood_ignores_the_batch": not exact and "latent-variable" not in can,
         "density_integrates_to_one": "density" not in can or data.dimensions != 2,
         "mass_sums_to_one": not small or not can & {"mass", "latent-variable"},
+        "decoder_is_a_distribution": "latent-decoder" not in can,
+        "decoder_agrees_with_inference": not small
+        or not can >= {"observation-model", "latent-variable"},
+        "bound_stays_below_one": not small or "variational-bound" not in can,
+        "diffusion_is_a_chain": "gaussian-diffusion" not in can,
+        "flow_is_a_field": "probability-flow" not in can,
     }.get(law, False)
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from gengauge.budget import Budget
 from gengauge.data import Dataset
-from gengauge.model import Condition, Density, Mass, Model
+from gengauge.likelihood import Density, Mass
+from gengauge.model import Condition, Model
 from gengauge.registry import load_target
 from gengauge.specs import ModelSpec, Value
 from gengauge.training import FitRun
