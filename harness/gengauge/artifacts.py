@@ -93,7 +93,7 @@ def image_grid(x: Tensor, levels: int | None, cells: int = GRID) -> Image.Image:
     """Return the first ``cells**2`` images of ``x`` ``[n, C, H, W]`` as one picture."""
     images = x[: cells * cells].to(torch.float64)
     images = images / (levels - 1) if levels else images
-    scale = max(1, 32 // images.shape[-1])
+    scale = max(1, 32 // images.shape[-2])  # by height: pairs are wider than high
     pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     n, channels, height, width = pixels.shape
     step_y, step_x = height * scale + 2, width * scale + 2

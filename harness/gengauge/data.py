@@ -72,8 +72,9 @@ class Split:
 
     def first(self, n: int) -> Split:
         """Return the first ``n`` examples."""
-        known: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Split(**{k: None if v is None else v[:n] for k, v in known.items()})
+        known = ((f.name, getattr(self, f.name)) for f in fields(self))
+        cut: dict[str, Any] = {name: None if v is None else v[:n] for name, v in known}
+        return Split(**cut)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,15 @@ class Unready:
 
 
 @runtime_checkable
+class KnowsLevels(Protocol):
+    """An embedder of images that must be told what their numbers mean."""
+
+    def for_levels(self, levels: int | None) -> Embedder:
+        """Return this embedder for images of ``levels``; None: floats in ``[0, 1]``."""
+        ...
+
+
+@runtime_checkable
 class Classifies(Protocol):
     """An embedder that also names classes."""
 

@@ -16,7 +16,7 @@ DIRECTIONS = ("higher", "lower")
 KINDS = ("exact", "lower_bound", "upper_bound", "estimate")
 CONDITIONS = ("class", "caption")
 GIVES = ("features", "classes", "attributes", "text", "spatial")
-_ID = re.compile(r"[a-z0-9][a-z0-9_./+-]*(:.+)?")  # a path follows the colon
+_ID = re.compile(r"[a-z0-9][A-Za-z0-9_./+-]*(:.+)?")  # a path follows the colon
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
@@ -168,7 +168,7 @@ class WeightsFile:
     """A file of network weights that is not shipped: what it is called and how it is known.
 
     ``size`` is in bytes, 0 where the publisher states none; ``sha256`` may be the published
-    beginning of the hash only.
+    beginning of the hash only. ``also`` are other names that the same bytes go by.
     """
 
     name: str
@@ -176,6 +176,7 @@ class WeightsFile:
     sha256: str
     url: str
     licence: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

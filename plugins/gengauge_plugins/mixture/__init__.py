@@ -17,7 +17,7 @@ def gengauge_models() -> list[ModelSpec]:
                       "the EM Algorithm, https://doi.org/10.1111/j.2517-6161.1977.tb01600.x",
             target="gengauge_plugins.mixture.gmm:GaussianMixture",
             modalities=("image", "points"),
-            capabilities=("density", "clusterer"),
+            capabilities=("density", "clusterer", "denoiser"),
             budget="60 steps",
             parameters=(
                 Parameter("components", 20, "Gaussians in the mixture", minimum=1),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gengauge.hooks import hookimpl
 from gengauge.specs import EmbedderSpec
+from gengauge_suites.embedders.published import published
 
 
 @hookimpl
@@ -25,3 +26,4 @@ def gengauge_embedders() -> Iterable[EmbedderSpec]:
         target="gengauge_suites.embedders.identity:IdentityEmbedder",
         modalities=("image", "points", "text", "table"),
     )
+    yield from published()
