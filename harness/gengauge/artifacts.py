@@ -6,6 +6,7 @@ Reports read these and never a tensor.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from gengauge.likelihood import Density
 from gengauge.metric import Score
 from gengauge.store import write_json
 
-GRID, POINTS, CELLS = 8, 1000, 80
+_LINE_END = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
+GRID, POINTS, CELLS, TEXTS = 8, 1000, 80, 12
 
 
 def save_samples(samples: Tensor, clamped: float, folder: Path) -> None:
@@ -68,6 +70,8 @@ def save_picture(evidence: Evidence, folder: Path) -> None:
         image_grid(evidence.samples, evidence.dataset.levels).save(folder / "samples.png")
     elif evidence.dataset.modality == "points" and evidence.dataset.event_shape == (2,):
         write_json(folder / "points.json", _points(evidence))
+    elif evidence.dataset.modality == "text":
+        _save_texts(evidence.samples, evidence.dataset, folder / "samples.txt")
 
 
 def save_reference(dataset: Dataset, folder: Path) -> None:
@@ -79,6 +83,8 @@ def save_reference(dataset: Dataset, folder: Path) -> None:
         truth = None if dataset.truth is None else _density(dataset.truth.log_prob, dataset)
         points = {"points": _rounded(dataset.test.x[:POINTS]), "density": truth}
         write_json(folder / "points.json", points)
+    elif dataset.modality == "text":
+        _save_texts(dataset.test.x, dataset, folder / "real.txt")
 
 
 def image_grid(x: Tensor, levels: int | None, cells: int = GRID) -> Image.Image:
@@ -95,6 +101,13 @@ def image_grid(x: Tensor, levels: int | None, cells: int = GRID) -> Image.Image:
         tile = np.kron(pixels[i].transpose(1, 2, 0), np.ones((scale, scale, 1), dtype=np.uint8))
         sheet[top : top + height * scale, left : left + width * scale] = tile
     return Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet)
+
+
+def _save_texts(x: Tensor, dataset: Dataset, path: Path) -> None:
+    """Write a dozen texts of tokens ``x`` ``[n, length]``, one a line; their line ends become ⏎."""
+    lines = [_LINE_END.sub("⏎", text) for text in dataset.text(x[:TEXTS])]
+    shown = ["".join(c if c.isprintable() else "�" for c in line) + "\n" for line in lines]
+    path.write_text("".join(shown), encoding="utf-8")
 
 
 def _points(evidence: Evidence) -> dict[str, Any]:

@@ -15,7 +15,11 @@ PAIR = DatasetSpec(
     id="pair", summary="two pixels of five levels", target="none:none", modality="image", levels=5,
     labelled=True, captioned=True,
 )  # fmt: skip
-SPECS = {"pair": PAIR, **{id_: REGISTRY.datasets[id_] for id_ in ("digits", "points/moons")}}
+SYLLABLE = DatasetSpec(
+    id="syllable", summary="three of six letters", target="none:none", modality="text", levels=6
+)
+REAL = ("digits", "points/moons", "text/devils-dictionary")
+SPECS = {"pair": PAIR, "syllable": SYLLABLE, **{id_: REGISTRY.datasets[id_] for id_ in REAL}}
 PAIRS = [
     (model.id, dataset)
     for model in REGISTRY.models.values()
@@ -36,9 +40,19 @@ def pair() -> Dataset:
     return Dataset("pair", "image", *parts, levels=5)
 
 
+def syllable() -> Dataset:
+    generator = torch.Generator().manual_seed(0)
+    vowel = torch.randint(2, (300, 1), generator=generator)
+    before, after = 2 + torch.randint(4, (2, 300, 1), generator=generator) // (1 + vowel)
+    x = torch.cat([before, vowel, after], 1)
+    parts = [Split(x[:200]), Split(x[200:250]), Split(x[250:])]
+    return Dataset("syllable", "text", *parts, levels=6, alphabet="aiknst")
+
+
 @cache
 def dataset(id_: str) -> Dataset:
-    return pair() if id_ == "pair" else load_target(SPECS[id_].target)(SPECS[id_])
+    made = {"pair": pair, "syllable": syllable}
+    return made[id_]() if id_ in made else load_target(SPECS[id_].target)(SPECS[id_])
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids="-".join)
