@@ -79,7 +79,7 @@ def trade_offs(table: Table) -> Json | None:
             "real": _value(reals[0].sound(c)) if reals else None,
             "values": [_value(r.sound(c)) for r in table.models],
         }
-        for c in sorted(quality, key=lambda c: not c.headline)
+        for c in sorted(quality, key=lambda c: (not c.headline, -_scored(c, table.models)))
     ]
     return {
         "models": [r.label for r in table.models],
