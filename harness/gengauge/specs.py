@@ -16,7 +16,7 @@ DIRECTIONS = ("higher", "lower")
 KINDS = ("exact", "lower_bound", "upper_bound", "estimate")
 CONDITIONS = ("class", "caption")
 GIVES = ("features", "classes", "attributes", "text", "spatial")
-_ID = re.compile(r"[a-z0-9][A-Za-z0-9_./+-]*")
+_ID = re.compile(r"[a-z0-9][A-Za-z0-9_./+-]*(:.+)?")  # a path follows the colon
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
@@ -143,7 +143,10 @@ class ModelSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec(Spec):
-    """A dataset: its modality, levels (None when continuous) and the embedders that judge it."""
+    """A dataset: its modality, levels (None when continuous) and the embedders that judge it.
+
+    One that ``takes_path`` reads a user's file: ``text:my.txt`` has ``arguments["path"]`` my.txt.
+    """
 
     modality: str
     levels: int | None = None
@@ -153,6 +156,7 @@ class DatasetSpec(Spec):
     revision: str = "1"
     embedders: tuple[str, ...] = ()
     arguments: Mapping[str, Value] = field(default_factory=dict)
+    takes_path: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,7 @@ class RunStore:
 
     def dataset_folder(self, id_: str) -> Path:
         """Return the folder of the pictures of a dataset."""
-        return self.folder / "datasets" / id_.replace("/", "--")
+        return self.folder / "datasets" / re.sub(r"[/\\:]", "--", id_)
 
     def curve(self, key: str) -> list[dict[str, float]]:
         """Return a trial's learning curve, one dict a point; empty where there is none."""

@@ -49,41 +49,33 @@ class Entry:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How one model fared against the others of its column.
-
-    ``paired`` counts the models it was compared with on paired examples, ``unordered`` those that
-    no value could order it against, one of the two being a bound or both.
-    """
+    """How one model fared against the others; ``paired`` of them example by example."""
 
     better: int = 0
     worse: int = 0
     paired: int = 0
-    unordered: int = 0
 
 
 def verdicts(column: Column, entries: Sequence[Entry]) -> list[Verdict]:
     """Return, for each entry, how many of the others are significantly better and worse.
 
-    Every pair that could be ordered is tested at 5 %, two-sided, Holm-corrected over those pairs,
-    so under equal models nobody is placed behind another in at least 95 % of runs. A pair that no
-    value could order, such as a lower bound beside an upper one, is not tested.
+    Every pair is tested at 5 %, two-sided, Holm-corrected, so under equal models nobody is placed
+    behind another in at least 95 % of runs.
     """
     n = len(entries)
-    pairs = [(i, j) for i, j in combinations(range(n), 2) if _orderable(column, entries, i, j)]
+    pairs = list(combinations(range(n), 2))
     tested = [_test(entries[i], entries[j]) for i, j in pairs]
     adjusted = holm([p for p, _ in tested])
     better, worse, paired = [0] * n, [0] * n, [0] * n
-    possible = [0] * n
     for (i, j), p, (_, on_pairs) in zip(pairs, adjusted, tested, strict=True):
         for k in (i, j):
             paired[k] += on_pairs
-            possible[k] += 1
         i_leads = _leads(column, entries[i].estimate, entries[j].estimate)
         first, second = (i, j) if i_leads else (j, i)
         if p <= ALPHA and may_beat(column, entries[first].estimate, entries[second].estimate):
             worse[first] += 1
             better[second] += 1
-    return [Verdict(better[i], worse[i], paired[i], n - 1 - possible[i]) for i in range(n)]
+    return [Verdict(better[i], worse[i], paired[i]) for i in range(n)]
 
 
 def side(kind: str, direction: str) -> str:
@@ -108,11 +100,6 @@ def may_beat(column: Column, first: Estimate, second: Estimate) -> bool:
     if side(first.kind, column.direction) == "optimistic":
         return False
     return side(second.kind, column.direction) != "pessimistic"
-
-
-def _orderable(column: Column, entries: Sequence[Entry], i: int, j: int) -> bool:
-    a, b = entries[i].estimate, entries[j].estimate
-    return may_beat(column, a, b) or may_beat(column, b, a)
 
 
 def _leads(column: Column, a: Estimate, b: Estimate) -> bool:

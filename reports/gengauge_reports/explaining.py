@@ -43,9 +43,6 @@ def _place(cell: Cell, column: Column) -> list[Fact]:
         facts.append(("Compared", f"paired{which}: by the differences on the same examples"))
     if errs := side(cell.estimate.kind, column.direction):
         facts.append(("As a bound", notation.SIDES[errs]))
-    if rank.unordered:
-        count = f"against {rank.unordered} of {others}: the kinds of both show none"
-        facts.append(("Order open", count))
     return facts
 
 

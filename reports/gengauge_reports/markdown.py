@@ -14,8 +14,8 @@ LEGEND = (
     "Rank first, then value ± half of its 95 % interval, or [low, high]. Models that do not "
     "differ significantly (5 %, Holm-corrected) share a rank. `≤` upper bound, `≥` lower bound, "
     "`~` estimate; no sign: exact. Bounds of one kind rank by what they guarantee; one that looks "
-    "worse than an exact value or an estimate is not placed behind it. `†` shown and not ranked, for the reason stated. Controls calibrate the columns "
-    "and are not ranked."
+    "worse than an exact value or an estimate is not placed behind it. `†` shown and not ranked, "
+    "for the reason stated. Controls calibrate the columns and are not ranked."
 )
 _MOST_COLUMNS = 8  # of one table: beyond it every suite has its own
 _SPECIAL = str.maketrans({c: "\\" + c for c in "\\`*_[]|~>"} | {"<": "&lt;", "&": "&amp;"})

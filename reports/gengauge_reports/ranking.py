@@ -135,7 +135,7 @@ def rank(column: Column, rows: Sequence[Row]) -> None:
         entries.append(Entry(estimate, examples(trials, scores)))
     for (row, _), v in zip(scored, verdicts(column, entries), strict=True):
         n = len(scored)
-        place = Rank(1 + v.better, n - v.worse, n, paired=v.paired, unordered=v.unordered)
+        place = Rank(1 + v.better, n - v.worse, n, paired=v.paired)
         row.cells[column.key] = replace(row.cells[column.key], rank=place)
 
 

@@ -59,15 +59,13 @@ class Column:
 class Rank:
     """A shared rank and the range it could have: low = 1 + better, high = n - worse.
 
-    ``paired`` counts the models it was compared with on paired examples, ``unordered`` those whose
-    kinds left the order open.
+    ``paired`` counts the models it was compared with on paired examples.
     """
 
     low: int
     high: int
     n: int
     paired: int = field(default=0, compare=False)
-    unordered: int = field(default=0, compare=False)
 
     @property
     def shared(self) -> bool:

@@ -12,7 +12,7 @@ from gengauge_suites.datasets import gengauge_datasets
 from gengauge_suites.datasets.densities import Rings
 from gengauge_suites.datasets.points import ENTROPIES, density
 
-SPECS = {spec.id: spec for spec in gengauge_datasets()}
+SPECS = {spec.id: spec for spec in gengauge_datasets() if not spec.takes_path}
 POINTS = [id_ for id_ in SPECS if id_.startswith("points/")]
 FINGERPRINTS = {
     "digits": "b14c5b9c149bd9ef",
@@ -23,6 +23,7 @@ FINGERPRINTS = {
     "points/checkerboard": "924665935360e480",
     "points/spiral": "fcecb8afe80b1d7c",
     "points/rings": "da4eddbf9fda6feb",
+    "text/devils-dictionary": "da6cae0c3bccfa36",
 }
 
 

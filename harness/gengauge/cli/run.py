@@ -180,7 +180,7 @@ def _note_unfit(benchmark: Benchmark, registry: Any, options: dict[str, Any]) ->
     for text in options["models"]:
         spec = parse_choices(text, registry)[0].spec
         for name in benchmark.datasets:
-            if reason := spec.fits(registry.datasets[name]):
+            if reason := spec.fits(registry.find("datasets", name)):
                 click.echo(f"note: {spec.id} is left out on {name}: it {reason}", err=True)
 
 

@@ -59,3 +59,24 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
             modality="points",
             has_truth=True,
         )
+    yield from _texts()
+
+
+def _texts() -> Iterable[DatasetSpec]:
+    yield DatasetSpec(
+        id="text/devils-dictionary",
+        summary="Bierce's Devil's Dictionary, 353,000 characters in windows of 64: prose and verse",
+        target="gengauge_suites.datasets.text:load",
+        reference="Bierce 1911, The Devil's Dictionary, Internet Wiretap edition (public domain), "
+        "https://packages.debian.org/dict-devil",
+        modality="text",
+        levels=81,
+    )
+    yield DatasetSpec(
+        id="text",
+        summary="A text file of yours in UTF-8, as bytes in windows of 64",
+        target="gengauge_suites.datasets.text:load_file",
+        modality="text",
+        levels=256,
+        takes_path=True,
+    )

@@ -64,6 +64,7 @@ class ShapesClip:
     """Features of pictures and of captions in one space, not normalised; on the CPU in float32."""
 
     id = "clip/shapes"
+    prefix = ""  # it knows no word but the shapes' own
 
     def __init__(self) -> None:
         self._network = build(trained=True)

@@ -15,7 +15,7 @@ from gengauge_suites.fidelity.clouds import points, problem
 from gengauge_suites.fidelity.intervals import of_square
 from gengauge_suites.fidelity.kernel import unbiased_mmd
 
-LIMIT = 10_000  # points of each cloud: the cost is quadratic
+LIMIT = 4000  # points of each cloud: the cost is quadratic, half a second here
 _FEW = 2000  # points that tell the mean distance within a cloud well enough for its interval
 
 
