@@ -15,11 +15,11 @@ def spoilt(x: Tensor, one_class: Tensor) -> dict[str, Tensor]:
     ``one_class`` are pictures of a single class, which are repeated to as many.
     """
     generator = torch.Generator().manual_seed(0)
-    noise = 8 * torch.randn(x.shape, generator=generator)
+    noise = 32 * torch.randn(x.shape, generator=generator)
     made = (
         x,
         x.roll(1, -1),
-        gaussian_blur(x, 5, 0.5),
+        gaussian_blur(x, 9, 0.7),
         (x + noise).round().clamp(0, 255).to(torch.uint8),
         gaussian_blur(x, 9, 1.5),
         one_class.repeat(len(x) // len(one_class) + 1, 1, 1, 1)[: len(x)],

@@ -39,6 +39,7 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         modality="image",
         levels=256,
         labelled=True,
+        embedders=("fashion",),
     )
     yield DatasetSpec(
         id="shapes",

@@ -22,6 +22,15 @@ def gengauge_embedders() -> Iterable[EmbedderSpec]:
         reference="gengauge_suites/embedders/digits.md; trained by embedders/train_digits.py",
     )
     yield EmbedderSpec(
+        id="fashion",
+        summary="64 features of a small classifier of Fashion-MNIST, trained on the train split",
+        target="gengauge_suites.embedders.fashion:FashionEmbedder",
+        modalities=("image",),
+        preprocessing="grey level / 255",
+        gives=("features", "classes"),
+        reference="gengauge_suites/embedders/fashion.md; trained by embedders/train_fashion.py",
+    )
+    yield EmbedderSpec(
         id="shapes",
         summary="64 features of a small judge of the shapes' four attributes",
         target="gengauge_suites.embedders.shapes:ShapesEmbedder",

@@ -25,7 +25,7 @@ from gengauge_suites.embedders.trained import Network
 SEED = 0
 # The whole of a picture lost is this many units of the damage output. It sets how far noise lies
 # from real pictures: farther than a generator that has lost every mode but one.
-DAMAGE, DAMAGE_WEIGHT = 10.0, 0.4
+DAMAGE = 10.0
 
 N = TypeVar("N", bound=Network)
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -44,6 +44,7 @@ class Recipe:
     batch: int = 128
     rate: float = 2e-3
     spoilt: float = 0.5  # the part of a batch that noise gets into
+    told: float = 0.4  # what telling the damage weighs beside telling the class
     fade: int = 1  # how fast the answers of a picture count less as noise replaces it: a power
 
 
@@ -73,7 +74,7 @@ def fit(make: Callable[[], N], x: Tensor, targets: Tensor, recipe: Recipe) -> N:
             told = (out[:, -1] - DAMAGE * share) ** 2
             wrong = recipe.loss(out[:, :-1], targets[index])
             # What noise has replaced can no longer be asked for.
-            loss = (wrong * (1 - share) ** recipe.fade).mean() + DAMAGE_WEIGHT * told.mean()
+            loss = (wrong * (1 - share) ** recipe.fade).mean() + recipe.told * told.mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
