@@ -19,8 +19,8 @@ from torch import Tensor
 
 from gengauge.data import Dataset
 from gengauge.evidence import Evidence
+from gengauge.likelihood import Density
 from gengauge.metric import Score
-from gengauge.model import Density
 from gengauge.store import write_json
 
 _LINE_END = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
@@ -53,11 +53,9 @@ def save_curve(curve: list[dict[str, float]], folder: Path) -> None:
 
 def save_per_example(scores: dict[str, Score], folder: Path) -> bool:
     """Write each score's per-example values ``[n]``, added to those already there."""
-    values = {
-        name: score.per_example.to(torch.float64).contiguous()
-        for name, score in scores.items()
-        if score.per_example is not None
-    }
+    parts = {name: score.per_example for name, score in scores.items()}
+    parts |= {f"{name}.raw": score.raw for name, score in scores.items()}
+    values = {n: x.to(torch.float64).contiguous() for n, x in parts.items() if x is not None}
     if values:
         path = folder / "per_example.safetensors"
         before = load_file(path) if path.exists() else {}

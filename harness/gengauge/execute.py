@@ -212,7 +212,9 @@ def _one_score(
             score = measure(*given, **metric.parameters)
         if not isinstance(score, Score):
             raise TypeError(f"{metric.spec.target} returned {type(score).__name__}, not a Score")
-        return score.checked(), False
+        leaks = evidence.leakage(embedder) if embedder else ""
+        caveat = "; ".join(filter(None, (score.caveat, leaks)))
+        return replace(score, caveat=caveat).checked(), False
     except (UnsupportedError, DivergedError) as error:
         return unscored(first_line(error)), False
     except Exception as error:

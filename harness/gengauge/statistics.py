@@ -56,13 +56,14 @@ def mean_interval(values: Tensor | Array | Sequence[float], level: float = LEVEL
     return Interval(centre - half, centre + half, error, f"student-t, n = {len(x)}", level)
 
 
-def wilson(successes: float, n: int, level: float = LEVEL) -> Interval:
+def wilson(successes: float, n: float, level: float = LEVEL) -> Interval:
     """Wilson score interval for a proportion (Wilson 1927); not empty at 0 or n successes."""
     z, p = float(stats.norm.ppf((1 + level) / 2)), successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     error = math.sqrt(p * (1 - p) / n)
-    return Interval(max(0.0, centre - half), min(1.0, centre + half), error, "wilson", level)
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Interval(min(low, p), max(high, p), error, "wilson", level)  # p at an end, but rounding
 
 
 def quantile_interval(values: Tensor | Array | Sequence[float], q: float) -> Interval:

@@ -1,4 +1,4 @@
-"""Small datasets that need no download: 8x8 digits and five planar densities in closed form."""
+"""Small datasets: digits, clothes, captioned shapes, and five planar densities."""
 
 from __future__ import annotations
 
@@ -29,6 +29,26 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         levels=17,
         labelled=True,
         embedders=("digits",),
+    )
+    yield DatasetSpec(
+        id="fashion-mnist",
+        summary="70,000 pieces of clothing of 28 x 28 pixels with 256 grey levels, in ten classes",
+        target="gengauge_suites.datasets.fashion:load",
+        reference="Xiao, Rasul & Vollgraf 2017, Fashion-MNIST: a Novel Image Dataset for "
+        "Benchmarking Machine Learning Algorithms, https://arxiv.org/abs/1708.07747",
+        modality="image",
+        levels=256,
+        labelled=True,
+    )
+    yield DatasetSpec(
+        id="shapes",
+        summary="16,000 drawings of 32 x 32 pixels: one shape each, of 540 sorts, with a caption",
+        target="gengauge_suites.datasets.shapes:load",
+        modality="image",
+        levels=256,
+        labelled=True,
+        captioned=True,
+        embedders=("shapes", "clip/shapes"),
     )
     for name, summary in _POINTS.items():
         yield DatasetSpec(
