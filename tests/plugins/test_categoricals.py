@@ -137,6 +137,12 @@ def test_a_level_that_there_is_not_has_no_mass():
     assert model.log_mass(torch.full((1, 1, 1, 6), 4)).tolist() == [-math.inf]
 
 
+def test_bytes_of_256_levels_have_mass():
+    x = torch.randint(256, (40, 1, 2, 2), dtype=torch.uint8, generator=seed())
+    model, _ = fitted(made(x, levels=256), components=2)
+    assert torch.isfinite(model.log_mass(x)).all()
+
+
 def test_wrong_data_never_trains():
     with pytest.raises(ValueError, match="mixture-of-categoricals needs training examples"):
         fitted(made(twins()[:0]))

@@ -1,9 +1,11 @@
 """The controls do what their summaries say."""
 
+import math
+
 import pytest
 import torch
 
-from gengauge import Budget, FitRun
+from gengauge import Budget, Dataset, FitRun, Split
 from gengauge.errors import UnsupportedError
 from gengauge.registry import Registry, load_target
 
@@ -110,3 +112,9 @@ def test_truth_scores_the_entropy():
     assert abs(float(value) - points.truth.entropy) < 0.03
     with pytest.raises(UnsupportedError, match="for_training"):
         control("truth", points.for_training())
+
+
+def test_noise_gives_every_picture_of_bytes_the_same_mass():
+    x = torch.tensor([[[[0, 255]]], [[[7, 128]]]], dtype=torch.uint8)
+    data = Dataset("bytes", "image", Split(x), Split(x), Split(x), levels=256)
+    assert control("noise", data).log_mass(x).tolist() == pytest.approx([-2 * math.log(256)] * 2)

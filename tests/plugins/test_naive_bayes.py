@@ -238,6 +238,8 @@ def test_wrong_data_never_trains():
     spoilt[3, 1], spoilt[5, 2] = math.nan, math.inf
     with pytest.raises(ValueError, match="naive-bayes needs finite values, and 2 of 800"):
         fitted(replace(data, train=Split(spoilt, data.train.labels)))
+    with pytest.raises(ValueError, match="2 of 800 of the validation values"):
+        fitted(replace(data, validation=Split(spoilt, data.train.labels)))
     with pytest.raises(ValueError, match="naive-bayes needs training examples"):
         fitted(replace(data, train=data.train.first(0)))
     with pytest.raises(ValueError, match="needs labels from 0 on, and -1 came"):

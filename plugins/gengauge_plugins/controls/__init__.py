@@ -24,10 +24,12 @@ def _control(
     needs_truth: bool = False,
     reference: str = "",
     conditions: tuple[str, ...] = ("class", "caption"),
+    text: bool = False,  # tokens have no neighbours to blur into, and no mean
 ) -> ModelSpec:
     return ModelSpec(
         id=id_, family="control", summary=summary, reference=reference, control=True,
-        target=f"gengauge_plugins.controls.{target}", modalities=("image", "points"),
+        target=f"gengauge_plugins.controls.{target}",
+        modalities=("image", "points", "text") if text else ("image", "points"),
         parameters=parameters, capabilities=capabilities, needs_truth=needs_truth,
         conditions=conditions,
         budget="1 steps",
@@ -37,13 +39,13 @@ def _control(
 def _anchors() -> list[ModelSpec]:
     """Return the two ends of every scale, and the truth where it is known."""
     return [
-        _control("real", "anchors:Real",
+        _control("real", "anchors:Real", text=True, summary=
                  "Held-out real data (the validation split), for a caption that is not there the "
                  "nearest one's: what a perfect model would score"),
         _control("truth", "anchors:Truth",
                  "The data's own known density: no likelihood can be better on average",
                  capabilities=("density",), needs_truth=True, conditions=()),
-        _control("noise", "anchors:Noise",
+        _control("noise", "anchors:Noise", text=True, summary=
                  "Uniform noise, whatever is asked for: the zero of every scale; entropy alone "
                  "mistakes it for diversity",
                  capabilities=("density", "mass")),
@@ -55,12 +57,12 @@ def _copies() -> list[ModelSpec]:
     meehan = ("Meehan et al. 2020, A Non-Parametric Test to Detect Data-Copying in Generative "
               "Models, https://arxiv.org/abs/2004.05675")  # fmt: skip
     return [
-        _control("copycat", "copies:Copycat", reference=meehan,
+        _control("copycat", "copies:Copycat", reference=meehan, text=True,
                  summary="Replays training data: FD, precision and recall take it for real"),
         _control("copycat-noise", "copies:NoisyCopycat", reference=meehan,
                  summary="Copies with a little noise: hides from tests that look for exact copies",
                  parameters=(_AMOUNT,)),
-        _control("half-copycat", "copies:HalfCopycat", reference=meehan,
+        _control("half-copycat", "copies:HalfCopycat", reference=meehan, text=True,
                  summary="Half copies, half noise: too near and too far cancel in C_T"),
     ]  # fmt: skip
 

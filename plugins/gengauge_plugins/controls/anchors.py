@@ -105,7 +105,8 @@ class Noise:
         """Return exact log P(x) = -D log(levels) in nats ``[n]``; levelled data only."""
         if self.levels is None:
             raise UnsupportedError("noise has a mass on levelled data only; ask for log_prob")
-        inside = ((x >= 0) & (x < self.levels)).flatten(1).all(1).cpu()
+        # as int64: torch takes 256 for 0 beside uint8
+        inside = ((x >= 0) & (x.long() < self.levels)).flatten(1).all(1).cpu()
         value = -x[0].numel() * math.log(self.levels) if len(x) else 0.0
         return torch.full((len(x),), value, dtype=torch.float64).masked_fill(~inside, -math.inf)
 

@@ -90,7 +90,11 @@ class Layout:
 
     def log_likelihood(self, x: Tensor, log_table: Array) -> Array:
         """Return log P(x | row) in nats ``[n, k]``; minus infinity for levels there are not."""
-        known = ((x >= 0) & (x < self.levels)).flatten(1).all(1).cpu().numpy()
+        # as int64: torch takes 256 for 0 beside uint8
+        low, high = (
+            end(x.flatten(1), dim=1).to(_CPU, torch.int64) for end in (torch.amin, torch.amax)
+        )
+        known = ((low >= 0) & (high < self.levels)).numpy()
         found = np.empty((len(x), len(log_table)))
         for rows, matrix in self.blocks(x.clamp(0, self.levels - 1)):
             found[rows] = matrix @ log_table.T
