@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,19 +147,33 @@ def _cloud(path: Path) -> Json:
 
 def grids(table: Table, trials: Sequence[Trial]) -> list[Json]:
     """Return the sample grids as data URIs: real pictures first, then models, then controls."""
+    return _samples(table, trials, "png", "uri", data_uri)
+
+
+def texts(table: Table, trials: Sequence[Trial]) -> list[Json]:
+    """Return samples of text: real ones first, then models, then controls."""
+    return _samples(table, trials, "txt", "text", _text)
+
+
+def _samples(
+    table: Table, trials: Sequence[Trial], suffix: str, key: str, read: Callable[[Path], str]
+) -> list[Json]:
     found: list[Json] = []
     for trial in trials:
-        if uri := data_uri(trial.store.dataset_folder(table.dataset) / "real.png"):
-            found.append({"title": "real data", "uri": uri, "role": "data", "seed": None})
+        if content := read(trial.store.dataset_folder(table.dataset) / f"real.{suffix}"):
+            found.append({"title": "real data", key: content, "role": "data", "seed": None})
             break
     for row in (*table.models, *table.controls):
         role = "control" if row.control else "model"
-        for trial in row.trials:
-            uri = data_uri(trial.store.trial_folder(trial.key) / "samples.png") if trial.ok else ""
-            if uri:
-                found.append({"title": row.label, "uri": uri, "role": role, "seed": trial.seed})
+        for trial in (t for t in row.trials if t.ok):
+            if content := read(trial.store.trial_folder(trial.key) / f"samples.{suffix}"):
+                found.append({"title": row.label, key: content, "role": role, "seed": trial.seed})
                 break
     return found
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", errors="replace") if path.exists() else ""
 
 
 def data_uri(path: Path) -> str:

@@ -19,6 +19,7 @@ SIDES = {
     "pessimistic": "its true value may be better: placed behind bounds of its kind alone",
     "optimistic": "its true value may be worse: placed before bounds of its kind alone",
 }
+_ROUNDING = 1e-9  # of a value: an interval narrower than this is what adding up left
 _SIZES = ((1e9, " G"), (1e6, " M"), (1e3, " k"))
 CAVEAT = "†"
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -69,7 +70,7 @@ def spread(value: float, low: float | None, high: float | None) -> tuple[str, st
     >>> spread(700.0, 650.0, 990.0), spread(2.58e6, 2.27e6, 2.64e6)
     (('700', '[650, 990]'), ('2.58 M', '[2.27, 2.64]'))
     """
-    if low is None or high is None or high <= low:
+    if low is None or high is None or high - low <= _ROUNDING * abs(value):
         return number(value), ""
     half, shorter = (high - low) / 2, min(value - low, high - value)
     if shorter < half / 2:  # half of the width would reach where the interval does not

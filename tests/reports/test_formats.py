@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 import gengauge_reports
 from gengauge.store import COLUMNS, RunStore
-from gengauge_reports import markdown, notation, terminal, tidy
+from gengauge_reports import html, markdown, notation, terminal, tidy
 
 SPECS = gengauge_reports.gengauge_reports()
 
@@ -165,3 +165,16 @@ def test_an_interval_with_one_long_arm_is_written_by_its_ends():
     assert notation.spread(5.8e7, 5.01e7, 5.82e7) == ("58.0 M", "[50.1, 58.2]")
     assert notation.spread(0.0, 0.0, 0.0106) == ("0.0000", "[0.0000, 0.0106]")
     assert notation.spread(0.5, 0.1, 0.5)[1].startswith("[")
+
+
+def test_samples_of_text_are_text_on_the_page(factory, score):
+    trial = factory.add("bigram", [score("nll", 1.0, 0.1)])
+    folder = factory.store.trial_folder(trial["trial"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "samples.txt").write_text("CAT, n. A soft <b>automaton</b>\n")
+    page = html.render([factory.store]).decode()
+    assert "<pre>CAT, n. A soft &lt;b&gt;automaton&lt;/b&gt;" in page
+
+
+def test_an_interval_as_narrow_as_rounding_is_not_written():
+    assert notation.spread(81.0, 81.0 - 1e-12, 81.0 + 1e-12) == ("81", "")
