@@ -167,8 +167,8 @@ def test_an_interval_with_one_long_arm_is_written_by_its_ends():
     assert notation.spread(0.5, 0.1, 0.5)[1].startswith("[")
 
 
-def test_samples_of_text_are_text_on_the_page(factory, score):
-    trial = factory.add("bigram", [score("nll", 1.0, 0.1)])
+def test_samples_of_text_are_text_on_the_page(factory, make_score):
+    trial = factory.add("bigram", [make_score("nll", 1.0, 0.1)])
     folder = factory.store.trial_folder(trial["trial"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "samples.txt").write_text("CAT, n. A soft <b>automaton</b>\n")
