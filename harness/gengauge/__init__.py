@@ -10,16 +10,19 @@ if TYPE_CHECKING:
     from gengauge.data import Dataset, Split, dequantise, quantise
     from gengauge.evidence import Evidence, Features
     from gengauge.hooks import hookimpl
-    from gengauge.metric import Embedder, Score, unscored
-    from gengauge.model import (
-        Clusterer,
-        CountsNFE,
+    from gengauge.likelihood import (
         Density,
+        DiffusionDecoder,
+        GaussianDiffusion,
+        LatentDecoder,
         LatentVariable,
         Mass,
-        Model,
-        Reconstructor,
+        ObservationModel,
+        ProbabilityFlow,
+        VariationalBound,
     )
+    from gengauge.metric import Embedder, Score, unscored
+    from gengauge.model import Clusterer, CountsNFE, Model, Reconstructor
     from gengauge.specs import (
         BenchmarkSpec,
         DatasetSpec,
@@ -38,10 +41,12 @@ _HOME = {
     "data": ("Dataset", "Split", "dequantise", "quantise"),
     "evidence": ("Evidence", "Features"),
     "hooks": ("hookimpl",),
-    "metric": ("Embedder", "Score", "unscored"),
-    "model": (
-        "Clusterer", "CountsNFE", "Density", "LatentVariable", "Mass", "Model", "Reconstructor",
+    "likelihood": (
+        "Density", "DiffusionDecoder", "GaussianDiffusion", "LatentDecoder", "LatentVariable",
+        "Mass", "ObservationModel", "ProbabilityFlow", "VariationalBound",
     ),
+    "metric": ("Embedder", "Score", "unscored"),
+    "model": ("Clusterer", "CountsNFE", "Model", "Reconstructor"),
     "specs": (
         "BenchmarkSpec", "DatasetSpec", "EmbedderSpec", "MetricSpec", "ModelSpec", "Parameter",
         "ReportSpec",
@@ -54,9 +59,11 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "BenchmarkSpec", "Budget", "Clusterer", "CountsNFE", "Dataset", "DatasetSpec", "Density",
-    "Embedder", "EmbedderSpec", "Evidence", "Features", "FitRun", "Interval", "LatentVariable",
-    "Mass", "MetricSpec", "Model", "ModelSpec", "Parameter", "Reconstructor", "ReportSpec",
-    "RunStore", "Score", "Split", "dequantise", "hookimpl", "quantise", "train", "unscored",
+    "DiffusionDecoder", "Embedder", "EmbedderSpec", "Evidence", "Features", "FitRun",
+    "GaussianDiffusion", "Interval", "LatentDecoder", "LatentVariable", "Mass", "MetricSpec",
+    "Model", "ModelSpec", "ObservationModel", "Parameter", "ProbabilityFlow", "Reconstructor",
+    "ReportSpec", "RunStore", "Score", "Split", "VariationalBound", "dequantise", "hookimpl",
+    "quantise", "train", "unscored",
 ]  # fmt: skip
 
 

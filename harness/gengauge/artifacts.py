@@ -6,6 +6,7 @@ Reports read these and never a tensor.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from torch import Tensor
 
 from gengauge.data import Dataset
 from gengauge.evidence import Evidence
+from gengauge.likelihood import Density
 from gengauge.metric import Score
-from gengauge.model import Density
 from gengauge.store import write_json
 
-GRID, POINTS, CELLS = 8, 1000, 80
+_LINE_END = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
+GRID, POINTS, CELLS, TEXTS = 8, 1000, 80, 12
 
 
 def save_samples(samples: Tensor, clamped: float, folder: Path) -> None:
@@ -51,11 +53,9 @@ def save_curve(curve: list[dict[str, float]], folder: Path) -> None:
 
 def save_per_example(scores: dict[str, Score], folder: Path) -> bool:
     """Write each score's per-example values ``[n]``, added to those already there."""
-    values = {
-        name: score.per_example.to(torch.float64).contiguous()
-        for name, score in scores.items()
-        if score.per_example is not None
-    }
+    parts = {name: score.per_example for name, score in scores.items()}
+    parts |= {f"{name}.raw": score.raw for name, score in scores.items()}
+    values = {n: x.to(torch.float64).contiguous() for n, x in parts.items() if x is not None}
     if values:
         path = folder / "per_example.safetensors"
         before = load_file(path) if path.exists() else {}
@@ -70,6 +70,8 @@ def save_picture(evidence: Evidence, folder: Path) -> None:
         image_grid(evidence.samples, evidence.dataset.levels).save(folder / "samples.png")
     elif evidence.dataset.modality == "points" and evidence.dataset.event_shape == (2,):
         write_json(folder / "points.json", _points(evidence))
+    elif evidence.dataset.modality == "text":
+        _save_texts(evidence.samples, evidence.dataset, folder / "samples.txt")
 
 
 def save_reference(dataset: Dataset, folder: Path) -> None:
@@ -81,13 +83,15 @@ def save_reference(dataset: Dataset, folder: Path) -> None:
         truth = None if dataset.truth is None else _density(dataset.truth.log_prob, dataset)
         points = {"points": _rounded(dataset.test.x[:POINTS]), "density": truth}
         write_json(folder / "points.json", points)
+    elif dataset.modality == "text":
+        _save_texts(dataset.test.x, dataset, folder / "real.txt")
 
 
 def image_grid(x: Tensor, levels: int | None, cells: int = GRID) -> Image.Image:
     """Return the first ``cells**2`` images of ``x`` ``[n, C, H, W]`` as one picture."""
     images = x[: cells * cells].to(torch.float64)
     images = images / (levels - 1) if levels else images
-    scale = max(1, 32 // images.shape[-1])
+    scale = max(1, 32 // images.shape[-2])  # by height: pairs are wider than high
     pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     n, channels, height, width = pixels.shape
     step_y, step_x = height * scale + 2, width * scale + 2
@@ -97,6 +101,13 @@ def image_grid(x: Tensor, levels: int | None, cells: int = GRID) -> Image.Image:
         tile = np.kron(pixels[i].transpose(1, 2, 0), np.ones((scale, scale, 1), dtype=np.uint8))
         sheet[top : top + height * scale, left : left + width * scale] = tile
     return Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet)
+
+
+def _save_texts(x: Tensor, dataset: Dataset, path: Path) -> None:
+    """Write a dozen texts of tokens ``x`` ``[n, length]``, one a line; their line ends become ⏎."""
+    lines = [_LINE_END.sub("⏎", text) for text in dataset.text(x[:TEXTS])]
+    shown = ["".join(c if c.isprintable() else "�" for c in line) + "\n" for line in lines]
+    path.write_text("".join(shown), encoding="utf-8")
 
 
 def _points(evidence: Evidence) -> dict[str, Any]:

@@ -6,19 +6,14 @@ import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
-from platformdirs import user_cache_dir
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from gengauge.places import cache_folder
+
 _FORMAT = "1"
-
-
-def cache_folder() -> Path:
-    """Return the folder for what can be made again: ``$GENGAUGE_CACHE_DIR`` or the user's own."""
-    return Path(os.environ.get("GENGAUGE_CACHE_DIR") or user_cache_dir("gengauge"))
 
 
 def cached(parts: tuple[str, ...], compute: Callable[[], Tensor]) -> Tensor:

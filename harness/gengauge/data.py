@@ -72,8 +72,9 @@ class Split:
 
     def first(self, n: int) -> Split:
         """Return the first ``n`` examples."""
-        known: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Split(**{k: None if v is None else v[:n] for k, v in known.items()})
+        known = ((f.name, getattr(self, f.name)) for f in fields(self))
+        cut: dict[str, Any] = {name: None if v is None else v[:n] for name, v in known}
+        return Split(**cut)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ class Dataset:
     """Three splits of one distribution.
 
     Levelled data (``levels`` = 17, 256, ...) holds integers ``0 .. levels - 1``: images are uint8
-    ``[n, C, H, W]``. Continuous data (``levels`` None) holds floats, points ``[n, d]``.
+    ``[n, C, H, W]``. Continuous data (``levels`` None) holds floats, points ``[n, d]``. Text is
+    int64 tokens ``[n, length]``, numbers of characters of ``alphabet``, or bytes without one.
     """
 
     id: str
@@ -94,6 +96,7 @@ class Dataset:
     truth: Truth | None = None
     grammar: Grammar | None = None
     revision: str = "1"
+    alphabet: str = ""
 
     @property
     def event_shape(self) -> tuple[int, ...]:
@@ -108,15 +111,21 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """Content hash over every split's values, labels, captions, shapes and types."""
-        digest = hashlib.sha256(f"{self.levels}".encode())
+        digest = hashlib.sha256(f"{self.levels}{self.alphabet}".encode())
         for split in (self.train, self.validation, self.test):
             for part in (split.x, split.labels, split.attributes, split.characters):
                 if part is not None:
                     digest.update(f"{part.dtype}{tuple(part.shape)}".encode())
-                    digest.update(part.contiguous().numpy().tobytes())
+                    digest.update(part.contiguous().numpy().reshape(-1).view("u1").data)
             if split.captions is not None:
                 digest.update("\0".join(split.captions).encode())
         return digest.hexdigest()[:16]
+
+    def text(self, x: Tensor) -> list[str]:
+        """Return what text tokens ``x`` ``[n, length]`` say; bytes that are no UTF-8 become �."""
+        if not self.alphabet:
+            return [bytes(row).decode(errors="replace") for row in x.tolist()]
+        return ["".join(self.alphabet[token] for token in row) for row in x.tolist()]
 
     def limited(self, n: int) -> Dataset:
         """Return this dataset with at most ``n`` examples in each split: another dataset."""

@@ -45,7 +45,9 @@ def unknown(kind: str, name: str, allowed: Iterable[str]) -> UsageError:
     "unknown model 'gmn'; did you mean 'gmm'? (known: gmm, vae)"
     """
     known = sorted(allowed)
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    by_lower = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    near = [by_lower[c] for c in close]
     hint = f"; did you mean '{near[0]}'?" if near else ";"
     listing = ", ".join(known) if known else "none"
     if near:

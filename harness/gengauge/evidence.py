@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 import torch
@@ -106,6 +106,10 @@ class Evidence:
         with torch.no_grad():
             raw = self.model.sample(n, condition, generator)
         return in_units(raw.detach().cpu(), n, self.dataset)[0]
+
+    def resampled(self, samples: Tensor) -> Evidence:
+        """Return the same trial's evidence of other ``samples`` ``[n, *event]``."""
+        return replace(self, samples=samples, _memo={})
 
     def conditional(self, kind: str, n: int | None = None) -> Conditioned:
         """Return samples for the conditions of the first ``n`` test examples, at most all.

@@ -18,7 +18,8 @@ from gengauge.budget import Budget
 from gengauge.data import Dataset
 from gengauge.errors import DivergedError, UnsupportedError
 from gengauge.evidence import Evidence
-from gengauge.metric import Embedder, Score, Unready, unscored
+from gengauge.gallery import save_gallery
+from gengauge.metric import Embedder, KnowsLevels, Score, Unready, unscored
 from gengauge.model import CountsParameters, Model
 from gengauge.plan import Job, MetricChoice
 from gengauge.record import blank_record, first_line, score_json, status_of
@@ -82,8 +83,21 @@ def _fill(
     _lap(timing, "score", clock)
     record["sampling"] = {"n": len(samples), "clamped": clamped}
     artifacts.save_picture(evidence, folder)
+    _save_gallery(evidence, record["scores"], setting, folder)
     if setting.device.type == "cuda":
         record["peak_memory"]["device"] = torch.cuda.max_memory_allocated(setting.device)
+
+
+def _save_gallery(
+    evidence: Evidence, scores: list[dict[str, Any]], setting: Setting, folder: Path
+) -> None:
+    """Show what memorisation was measured on, in the first embedder that could be used."""
+    judges = [
+        score["embedder"]["id"] for score in scores
+        if score["suite"] == "memorisation" and score["embedder"] and score["value"] is not None
+    ]  # fmt: skip
+    if judges and evidence.dataset.modality == "image":
+        save_gallery(evidence, setting.embedders[judges[0]], folder)
 
 
 def _lap(timing: dict[str, float], stage: str, since: float) -> float:
@@ -176,6 +190,8 @@ def _measure(
         setting.on_progress("score", i / len(metrics))
         request = request_of(metric, trial, dataset, setting)
         embedder = setting.embedders[metric.embedder] if metric.embedder else None
+        if isinstance(embedder, KnowsLevels):
+            embedder = embedder.for_levels(dataset.levels)
         score, failed = _one_score(metric, evidence, embedder)
         kept[f"{metric.spec.id}.{metric.embedder}" if embedder else metric.spec.id] = score
         scores.append(score_json(metric, score, request, embedder, failed))
@@ -196,7 +212,9 @@ def _one_score(
             score = measure(*given, **metric.parameters)
         if not isinstance(score, Score):
             raise TypeError(f"{metric.spec.target} returned {type(score).__name__}, not a Score")
-        return score.checked(), False
+        leaks = evidence.leakage(embedder) if embedder else ""
+        caveat = "; ".join(filter(None, (score.caveat, leaks)))
+        return replace(score, caveat=caveat).checked(), False
     except (UnsupportedError, DivergedError) as error:
         return unscored(first_line(error)), False
     except Exception as error:

@@ -19,9 +19,9 @@ class Score:
 
     ``kind`` says how the number relates to the quantity it is named after: ``exact`` (given the
     evaluated examples), ``lower_bound``, ``upper_bound`` or ``estimate``. ``per_example`` ``[n]``
-    is kept for paired comparisons. ``protocol`` adds to the fields that must agree before two
-    scores may be compared. ``caveat`` says why the number is shown and not ranked, such as
-    leakage: the judge has steered the model.
+    is kept for paired comparisons, ``raw`` ``[n]`` beside it where values were clamped.
+    ``protocol`` adds to the fields that must agree before two scores may be compared. ``caveat``
+    says why the number is shown and not ranked, such as leakage: the judge has steered the model.
     """
 
     value: float | None
@@ -35,6 +35,7 @@ class Score:
     details: dict[str, Any] = field(default_factory=dict)
     protocol: dict[str, Any] = field(default_factory=dict)
     per_example: Tensor | None = None
+    raw: Tensor | None = None
 
     def checked(self) -> Score:
         """Return this score, or an unscored one when its value is not a finite number."""
@@ -80,6 +81,15 @@ class Unready:
 
 
 @runtime_checkable
+class KnowsLevels(Protocol):
+    """An embedder of images that must be told what their numbers mean."""
+
+    def for_levels(self, levels: int | None) -> Embedder:
+        """Return this embedder for images of ``levels``; None: floats in ``[0, 1]``."""
+        ...
+
+
+@runtime_checkable
 class Classifies(Protocol):
     """An embedder that also names classes."""
 
@@ -99,7 +109,11 @@ class JudgesAttributes(Protocol):
 
 @runtime_checkable
 class EmbedsText(Protocol):
-    """An embedder that also embeds captions, in the space of its image features."""
+    """An embedder that also embeds captions, in the space of its image features.
+
+    One that was not trained on captions of photos says in an attribute ``prefix`` what the CLIP
+    score sets before each caption in place of "A photo depicts"; empty for nothing.
+    """
 
     def text(self, captions: Sequence[str]) -> Tensor:
         """Return features ``[n, d]`` of captions."""

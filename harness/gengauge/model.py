@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from gengauge import likelihood
 from gengauge.data import Dataset
 from gengauge.training import FitRun
 
@@ -47,39 +48,6 @@ class Model(Protocol):
 
     def load(self, folder: Path, device: torch.device) -> None:
         """Restore what ``save`` wrote, on ``device``."""
-        ...
-
-
-@runtime_checkable
-class Density(Protocol):
-    """Knows its exact normalised log-density."""
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return exact log p(x) in nats ``[n]`` of continuous ``x`` ``[n, *event]``.
-
-        On levelled data ``x`` is the harness's dequantised ``y`` in ``[0, 1)``.
-        """
-        ...
-
-
-@runtime_checkable
-class Mass(Protocol):
-    """Knows the exact probability of discrete data."""
-
-    def log_mass(self, x: Tensor) -> Tensor:
-        """Return exact log P(x) in nats ``[n]`` of integer ``x`` ``[n, *event]``."""
-        ...
-
-
-@runtime_checkable
-class LatentVariable(Protocol):
-    """Bounds its likelihood through an inference network q(z | x)."""
-
-    def log_weights(self, x: Tensor, k: int, generator: torch.Generator) -> Tensor:
-        """Return ``log p(x, z_i) - log q(z_i | x)`` in nats ``[k, n]``, z_i drawn from q.
-
-        ``x`` is integers on levelled data (p is then a mass) and floats on continuous data.
-        """
         ...
 
 
@@ -178,9 +146,15 @@ class CountsParameters(Protocol):
 
 
 CAPABILITIES: dict[str, type] = {
-    "density": Density,
-    "mass": Mass,
-    "latent-variable": LatentVariable,
+    "density": likelihood.Density,
+    "mass": likelihood.Mass,
+    "latent-variable": likelihood.LatentVariable,
+    "variational-bound": likelihood.VariationalBound,
+    "latent-decoder": likelihood.LatentDecoder,
+    "observation-model": likelihood.ObservationModel,
+    "gaussian-diffusion": likelihood.GaussianDiffusion,
+    "diffusion-decoder": likelihood.DiffusionDecoder,
+    "probability-flow": likelihood.ProbabilityFlow,
     "reconstructor": Reconstructor,
     "clusterer": Clusterer,
     "denoiser": Denoiser,

@@ -11,7 +11,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import Distribution, distributions
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from gengauge import hooks
-from gengauge.errors import SpecError, unknown
+from gengauge.errors import SpecError, UsageError, unknown
 from gengauge.specs import (
     BenchmarkSpec,
     DatasetSpec,
@@ -176,8 +176,17 @@ class Registry:
         return next(p for p in self.plugins if any(s.id == id_ for s in p.specs.get(kind, ())))
 
     def find(self, kind: str, id_: str) -> Spec:
-        """Return the spec ``id_`` of ``kind`` (``models``, ...), or raise with the nearest name."""
+        """Return the spec ``id_`` of ``kind`` (``models``, ...), or raise with the nearest name.
+
+        A dataset that reads files is asked for with one: ``text:notes.txt``.
+        """
         known: dict[str, Spec] = getattr(self, kind)
+        name, _, path = id_.partition(":")
+        spec = known.get(name)
+        if isinstance(spec, DatasetSpec) and spec.takes_path:
+            if not path:
+                raise UsageError(f"dataset '{name}' reads a file of yours: write {name}:PATH")
+            return replace(spec, id=id_, arguments={**spec.arguments, "path": path})
         if id_ not in known:
             raise unknown(kind[:-1], id_, known)
         return known[id_]

@@ -155,6 +155,8 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
     """Return a dataset by its spec, each split cut to ``limit`` examples where one is given."""
     try:
         dataset = load_target(spec.target)(spec)
+    except UsageError as error:  # a file of the user's: what is wrong with it is in the text
+        raise UsageError(f"dataset '{spec.id}': {error}") from None
     except Exception as error:  # a plugin may raise anything
         raise UsageError(
             f"dataset '{spec.id}' cannot be loaded: {type(error).__name__}: {error}"

@@ -16,7 +16,7 @@ DIRECTIONS = ("higher", "lower")
 KINDS = ("exact", "lower_bound", "upper_bound", "estimate")
 CONDITIONS = ("class", "caption")
 GIVES = ("features", "classes", "attributes", "text", "spatial")
-_ID = re.compile(r"[a-z0-9][a-z0-9_./+-]*")
+_ID = re.compile(r"[a-z0-9][A-Za-z0-9_./+-]*(:.+)?")  # a path follows the colon
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
@@ -143,7 +143,10 @@ class ModelSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec(Spec):
-    """A dataset: its modality, levels (None when continuous) and the embedders that judge it."""
+    """A dataset: its modality, levels (None when continuous) and the embedders that judge it.
+
+    One that ``takes_path`` reads a user's file: ``text:my.txt`` has ``arguments["path"]`` my.txt.
+    """
 
     modality: str
     levels: int | None = None
@@ -153,6 +156,7 @@ class DatasetSpec(Spec):
     revision: str = "1"
     embedders: tuple[str, ...] = ()
     arguments: Mapping[str, Value] = field(default_factory=dict)
+    takes_path: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -164,7 +168,7 @@ class WeightsFile:
     """A file of network weights that is not shipped: what it is called and how it is known.
 
     ``size`` is in bytes, 0 where the publisher states none; ``sha256`` may be the published
-    beginning of the hash only.
+    beginning of the hash only. ``also`` are other names that the same bytes go by.
     """
 
     name: str
@@ -172,6 +176,7 @@ class WeightsFile:
     sha256: str
     url: str
     licence: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

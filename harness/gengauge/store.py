@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gengauge.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1
 Record = dict[str, Any]
 COLUMNS = (
     "model", "family", "dataset", "suite", "metric", "embedder", "seed", "status", "kind", "unit",
     "direction", "value", "low", "high", "standard_error", "n_samples", "n_reference",
-    "comparability_key", "reason", "trial",
+    "comparability_key", "reason", "trial", "caveat",
 )  # fmt: skip
 
 
@@ -96,12 +99,29 @@ class RunStore:
 
     def dataset_folder(self, id_: str) -> Path:
         """Return the folder of the pictures of a dataset."""
-        return self.folder / "datasets" / id_.replace("/", "--")
+        return self.folder / "datasets" / re.sub(r"[/\\:]", "--", id_)
 
     def curve(self, key: str) -> list[dict[str, float]]:
         """Return a trial's learning curve, one dict a point; empty where there is none."""
         path = self.trial_folder(key) / "curve.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def per_example(self, key: str, name: str) -> NDArray[np.float64] | None:
+        """Return a trial's values ``[n]`` of one score, ``metric`` or ``metric.embedder``.
+
+        None where the score keeps none or the file cannot be read.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = self.trial_folder(key) / "per_example.safetensors"
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, "numpy") as stored:
+                found = stored.get_tensor(name) if name in stored.keys() else None  # noqa: SIM118
+        except (OSError, SafetensorError):
+            return None
+        return None if found is None else found.astype("float64")
 
     def add_environment(self, id_: str, content: dict[str, Any]) -> None:
         """Write an environment under its content hash, once."""

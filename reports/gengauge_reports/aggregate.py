@@ -48,14 +48,17 @@ class Estimate:
 def standard_error(score: Score) -> float | None:
     """Return the standard error of one score.
 
-    Where only an interval was stored, its half width over the normal quantile stands in. A value
-    marked exact without either is counted, not estimated: its error is 0. Otherwise None.
+    Where only an interval was stored, or the error is 0 and the interval is not (a share of 0 or
+    1), its half width over the normal quantile stands in. A value marked exact without either is
+    counted, not estimated: its error is 0. Otherwise None.
     """
-    if score.get("standard_error") is not None:
+    if score.get("standard_error"):
         return float(score["standard_error"])
     if score.get("low") is not None and score.get("high") is not None:
         z = float(stats.norm.ppf((1 + float(score.get("level") or 0.95)) / 2))
         return (float(score["high"]) - float(score["low"])) / (2 * z)
+    if score.get("standard_error") is not None:
+        return 0.0
     return 0.0 if score.get("kind") == "exact" else None
 
 

@@ -76,8 +76,8 @@ def trade_offs(table: Table) -> Json | None:
             "title": f"{header(c)}{f', {c.qualifier}' if c.qualifier else ''}",
             "unit": c.extra_unit,
             "headline": c.headline,
-            "real": _value(reals[0].estimate(c)) if reals else None,
-            "values": [_value(r.estimate(c)) for r in table.models],
+            "real": _value(reals[0].sound(c)) if reals else None,
+            "values": [_value(r.sound(c)) for r in table.models],
         }
         for c in sorted(quality, key=lambda c: not c.headline)
     ]

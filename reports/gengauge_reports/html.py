@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from gengauge.store import RunStore
 from gengauge_reports import figures, notation
+from gengauge_reports.fronts import fronts, gallery
 from gengauge_reports.gather import Runs, Trial, gather
 from gengauge_reports.ranking import tables
 from gengauge_reports.table import Table
@@ -143,6 +144,7 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
     clouds = figures.clouds(table, trials)
     curves = figures.curves(table)
     trade_offs = figures.trade_offs(table)
+    efforts = fronts(table)
     return {
         "id": f"dataset-{index}",
         "index": index,
@@ -156,11 +158,13 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
         ],
         "unscored": table.unscored,
         "grids": figures.grids(table, trials),
+        "gallery": gallery(table),
+        "fronts": efforts,
         "curves": [c["model"] for c in curves],
         "clouds": [c["title"] for c in clouds],
         "trade_offs": trade_offs,
         "trials": [trial_facts(t) for t in trials],
-        "figures": {"curves": curves, "clouds": clouds, "tradeoffs": trade_offs},
+        "figures": {"curves": curves, "clouds": clouds, "tradeoffs": trade_offs, "fronts": efforts},
     }
 
 

@@ -13,8 +13,11 @@ from gengauge_reports.table import Column, Row, Table
 LEGEND = (
     "Rank first, then value ± half of its 95 % interval, or [low, high]. Models that do not "
     "differ significantly (5 %, Holm-corrected) share a rank. `≤` upper bound, `≥` lower bound, "
-    "`~` estimate; no sign: exact. Controls calibrate the columns and are not ranked."
+    "`~` estimate; no sign: exact. Bounds of one kind rank by what they guarantee; one that looks "
+    "worse than an exact value or an estimate is not placed behind it. `†` shown and not ranked, "
+    "for the reason stated. Controls calibrate the columns and are not ranked."
 )
+_MOST_COLUMNS = 8  # of one table: beyond it every suite has its own
 _SPECIAL = str.maketrans({c: "\\" + c for c in "\\`*_[]|~>"} | {"<": "&lt;", "&": "&amp;"})
 
 
@@ -29,11 +32,13 @@ def render(stores: list[RunStore], *, all_metrics: bool = False) -> bytes:
 
 def _section(table: Table, all_metrics: bool) -> str:
     columns = table.columns if all_metrics else table.headline
-    heads = ["Model", *(_head(c) for c in columns)]
-    lines = [_line(heads), _line([":---", *["---:"] * len(columns)])]
-    lines += [_row(r, columns) for r in table.models]
-    lines += [_row(r, columns) for r in table.controls]
-    parts = [f"## {text(table.dataset)}", "\n".join(lines)]
+    parts = [f"## {text(table.dataset)}"]
+    if len(columns) <= _MOST_COLUMNS:
+        parts.append(_table(table, columns))
+    else:
+        for suite in dict.fromkeys(c.suite for c in columns):
+            members = [c for c in columns if c.suite == suite]
+            parts += [f"### {text(suite)}", _table(table, members)]
     failures = [
         f"- {code(row.label)} seed {seeds}: **{text(status(word))}**, {code(reason)}"
         for row in (*table.models, *table.controls, *table.failed)
@@ -41,7 +46,22 @@ def _section(table: Table, all_metrics: bool) -> str:
     ]
     if failures:
         parts.append("Trials without scores:\n\n" + "\n".join(failures))
+    notes = [
+        f"- † {text(titles)} of {code(labels)}: {code(reason)}"
+        for labels, titles, reason in table.caveats(columns)
+    ]
+    if notes:
+        parts.append("Shown and not ranked:\n\n" + "\n".join(notes))
     return "\n\n".join(parts)
+
+
+def _table(table: Table, columns: Sequence[Column]) -> str:
+    """Return one table; a control that none of its columns scores is left out."""
+    heads = ["Model", *(_head(c) for c in columns)]
+    lines = [_line(heads), _line([":---", *["---:"] * len(columns)])]
+    lines += [_row(r, columns) for r in table.models]
+    lines += [_row(r, columns) for r in table.controls if any(r.estimate(c) for c in columns)]
+    return "\n".join(lines)
 
 
 def _head(column: Column) -> str:

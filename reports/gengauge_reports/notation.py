@@ -15,7 +15,12 @@ KINDS = {
     "lower_bound": "a lower bound: the true value is at least this",
     "estimate": "an estimate from samples",
 }
+SIDES = {
+    "pessimistic": "its true value may be better: placed behind bounds of its kind alone",
+    "optimistic": "its true value may be worse: placed before bounds of its kind alone",
+}
 _SIZES = ((1e9, " G"), (1e6, " M"), (1e3, " k"))
+CAVEAT = "†"
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
@@ -24,14 +29,21 @@ def number(value: float, half: float | None = None) -> str:
 
     >>> number(1.23456, 0.021), number(1234567.0), number(0.0000123), number(3.0)
     ('1.235', '1,234,567', '1.23e-5', '3')
+    >>> number(2.3e16, 1e15)
+    '2.30e16'
     """
-    if value != 0 and max(abs(value), half or 0) < 1e-4:
+    if value != 0 and _extreme(value, half or 0):
         return _scientific(value)
     if half is not None and half > 0:
         return _fixed(value, half)
     if value == round(value) and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:,.{_decimals(value, 4)}f}"
+
+
+def _extreme(value: float, half: float) -> bool:
+    """Whether the digits before or after the point would be too many to read."""
+    return not 1e-4 <= max(abs(value), half) < 1e12
 
 
 def _fixed(value: float, half: float) -> str:
@@ -62,6 +74,8 @@ def spread(value: float, low: float | None, high: float | None) -> tuple[str, st
     half, shorter = (high - low) / 2, min(value - low, high - value)
     if shorter < half / 2:  # half of the width would reach where the interval does not
         size, unit = next((s for s in _SIZES[:2] if abs(value) >= s[0]), (1.0, ""))
+        if _extreme(value, half):
+            size, unit = 1.0, ""
         centre, *ends = (number(x / size, half / size) for x in (value, low, high))
         return centre + unit, f"[{ends[0]}, {ends[1]}]"
     return number(value, half), f"± {margin(value, half)}"
@@ -74,8 +88,8 @@ def margin(value: float, half: float) -> str:
     ('0.000083', '1.00e-9', '1.00e-6')
     """
     fixed = _fixed(half, half)
-    small = value != 0 and max(abs(value), half) < 1e-4
-    return _scientific(half) if small or float(fixed.replace(",", "")) == 0 else fixed
+    extreme = value != 0 and _extreme(value, half)
+    return _scientific(half) if extreme or float(fixed.replace(",", "")) == 0 else fixed
 
 
 def compact(value: float) -> str:
@@ -91,12 +105,16 @@ def compact(value: float) -> str:
 
 
 def signed(cell: Cell) -> str:
-    """Write a cell's estimate with the sign of its kind; an en dash where there is none."""
+    """Write an estimate with the sign of its kind and a dagger where it is not to be ranked.
+
+    An en dash where there is none.
+    """
     if cell.estimate is None:
         return NONE
     estimate = cell.estimate
     written = spread(estimate.value, estimate.low, estimate.high)
-    return SIGNS.get(estimate.kind, "?") + " ".join(filter(None, written))
+    mark = CAVEAT if cell.caveat else ""
+    return mark + SIGNS.get(estimate.kind, "?") + " ".join(filter(None, written))
 
 
 def place(rank: Rank | None) -> str:

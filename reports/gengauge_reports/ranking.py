@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import combinations
 from typing import Any
 
-from gengauge_reports.aggregate import Score, aggregate, difference_p, holm
+from gengauge_reports.aggregate import Score, aggregate
+from gengauge_reports.comparing import Entry, examples, verdicts
 from gengauge_reports.gather import Runs, Trial, identity, labels
-from gengauge_reports.table import LAST, Cell, Column, Rank, Row, Table
-
-ALPHA = 0.05
+from gengauge_reports.table import LAST, Cell, Column, Rank, Row, Table, column_key, protocol
 
 
 def tables(runs: Runs) -> list[Table]:
@@ -48,15 +46,6 @@ def _rows(trials: Sequence[Trial]) -> list[Row]:
     ]  # fmt: skip
 
 
-def _protocol(score: Score) -> tuple[str, ...]:
-    embedder = (score.get("embedder") or {}).get("id") or ""
-    return (score["suite"], score["metric"], embedder, score.get("split") or "")
-
-
-def _key(score: Score) -> tuple[str, ...]:
-    return (*_protocol(score), score.get("comparability_key") or "")
-
-
 def _columns(trials: Iterable[Trial], metrics: dict[str, dict[str, Any]]) -> list[Column]:
     scores: dict[tuple[str, ...], Score] = {}
     benchmarks: dict[tuple[str, ...], str] = {}
@@ -64,9 +53,9 @@ def _columns(trials: Iterable[Trial], metrics: dict[str, dict[str, Any]]) -> lis
         benchmark = trial.record.get("benchmark") or {}
         for score in trial.record["scores"] if trial.ok else ():
             if score.get("value") is not None:
-                scores.setdefault(_key(score), score)
+                scores.setdefault(column_key(score), score)
                 name = f"{benchmark.get('name', '')} v{benchmark.get('version', '')}"
-                benchmarks.setdefault(_key(score), name)
+                benchmarks.setdefault(column_key(score), name)
     columns = [_column(key, score, metrics) for key, score in scores.items()]
     columns = [_qualified(c, columns, scores, benchmarks) for c in columns]
     return sorted(columns, key=lambda c: (c.order, c.key))
@@ -116,55 +105,50 @@ def _qualified(
 def _fill(row: Row, columns: Iterable[Column]) -> None:
     scores = [s for t in row.trials if t.ok for s in t.record["scores"]]
     for column in columns:
-        mine = [s for s in scores if s.get("value") is not None and _key(s) == column.key]
+        mine = [s for _, s in row.measured(column)]
         if mine:
-            row.cells[column.key] = Cell(aggregate(mine))
+            caveats = dict.fromkeys(s["caveat"] for s in mine if s.get("caveat"))
+            row.cells[column.key] = Cell(aggregate(mine), caveat="; ".join(caveats))
             continue
         # an unscored metric may carry any key, or none: its reason holds for every column of it
         reasons = [
             s["unscored_reason"]
             for s in scores
-            if s.get("value") is None and _protocol(s)[:3] == column.key[:3]
+            if s.get("value") is None and protocol(s)[:3] == column.key[:3]
             and s.get("unscored_reason")
         ]  # fmt: skip
         row.cells[column.key] = Cell(reason=reasons[0] if reasons else "")
 
 
 def rank(column: Column, rows: Sequence[Row]) -> None:
-    """Give the scored rows of ``column`` their shared ranks.
+    """Give the scored rows of ``column`` their shared ranks; what has a caveat takes no part.
 
-    ``rank = 1 + number of models significantly better``: every pair is tested at 5 %,
-    Holm-corrected over the pairs of the column, so under equal models all ranks are shared in
-    at least 95 % of runs.
+    ``rank = 1 + number of models significantly better``, and it could be as far as ``n - number
+    significantly worse``.
     """
-    scored = [(r, e) for r in rows if (e := r.estimate(column)) is not None]
+    scored = [(r, e) for r in rows if (e := r.sound(column)) is not None]
     if len(scored) < 2:
         return  # alone there is no place to take
-    pairs = list(combinations(range(len(scored)), 2))
-    adjusted = holm([difference_p(scored[i][1], scored[j][1]) for i, j in pairs])
-    better = [0] * len(scored)
-    worse = [0] * len(scored)
-    for (i, j), p in zip(pairs, adjusted, strict=True):
-        if p <= ALPHA:
-            i_leads = (scored[i][1].value > scored[j][1].value) == (column.direction == "higher")
-            first, second = (i, j) if i_leads else (j, i)
-            worse[first] += 1
-            better[second] += 1
-    for i, (row, _) in enumerate(scored):
-        place = Rank(1 + better[i], len(scored) - worse[i], len(scored))
+    entries = []
+    for row, estimate in scored:
+        trials, scores = zip(*row.measured(column), strict=True)
+        entries.append(Entry(estimate, examples(trials, scores)))
+    for (row, _), v in zip(scored, verdicts(column, entries), strict=True):
+        n = len(scored)
+        place = Rank(1 + v.better, n - v.worse, n, paired=v.paired)
         row.cells[column.key] = replace(row.cells[column.key], rank=place)
 
 
 def _normalise(column: Column, models: Sequence[Row], controls: Sequence[Row]) -> None:
     ends = {
         str(r.trials[0].model.get("base") or r.label): e.value
-        for r in controls if (e := r.estimate(column)) is not None
+        for r in controls if (e := r.sound(column)) is not None
     }  # fmt: skip
     if "real" not in ends or "noise" not in ends or ends["real"] == ends["noise"]:
         return
     span = ends["real"] - ends["noise"]
     for row in (*models, *controls):
-        estimate = row.estimate(column)
+        estimate = row.sound(column)
         if estimate is not None:
             share = (estimate.value - ends["noise"]) / span
             row.cells[column.key] = replace(row.cells[column.key], normalised=share)
@@ -175,7 +159,7 @@ def _unscored(rows: Iterable[Row], columns: Iterable[Column]) -> list[tuple[str,
     found: dict[tuple[str, str, str], None] = {}
     for row in rows:
         for score in (s for t in row.trials if t.ok for s in t.record["scores"]):
-            if score.get("value") is None and _protocol(score)[:3] not in known:
+            if score.get("value") is None and protocol(score)[:3] not in known:
                 reason = score.get("unscored_reason") or "no reason was recorded"
                 found[(row.label, score["metric"], reason)] = None
     return list(found)
@@ -187,13 +171,13 @@ def _ordered(models: Sequence[Row], headline: Sequence[Column]) -> list[Row]:
         return sorted(models, key=lambda r: r.label)
 
     def scored(column: Column) -> int:
-        return sum(r.estimate(column) is not None for r in models)
+        return sum(r.sound(column) is not None for r in models)
 
     lead = max(headline, key=scored)  # max keeps the first of equals
     sign = -1 if lead.direction == "higher" else 1
 
     def place(row: Row) -> tuple[bool, float, str]:
-        estimate = row.estimate(lead)
+        estimate = row.sound(lead)
         return (estimate is None, sign * estimate.value if estimate else 0.0, row.label)
 
     return sorted(models, key=place)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gengauge_reports.aggregate import Estimate
+from gengauge_reports.aggregate import Estimate, Score
 from gengauge_reports.gather import Trial
 
 LAST = 10**6
+
+
+def protocol(score: Score) -> tuple[str, ...]:
+    """Return what was measured: suite, metric, embedder and split."""
+    embedder = (score.get("embedder") or {}).get("id") or ""
+    return (score["suite"], score["metric"], embedder, score.get("split") or "")
+
+
+def column_key(score: Score) -> tuple[str, ...]:
+    """Return what must agree before two scores may be compared: the key of their column."""
+    return (*protocol(score), score.get("comparability_key") or "")
 
 
 @dataclass(frozen=True)
@@ -45,11 +57,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Rank:
-    """A shared rank and the range it could have: low = 1 + better, high = n - worse."""
+    """A shared rank and the range it could have: low = 1 + better, high = n - worse.
+
+    ``paired`` counts the models it was compared with on paired examples.
+    """
 
     low: int
     high: int
     n: int
+    paired: int = field(default=0, compare=False)
 
     @property
     def shared(self) -> bool:
@@ -59,12 +75,16 @@ class Rank:
 
 @dataclass(frozen=True)
 class Cell:
-    """One model in one column: an estimate with its rank, or the reason there is none."""
+    """One model in one column: an estimate with its rank, or the reason there is none.
+
+    ``caveat`` says why an estimate is shown and not ranked.
+    """
 
     estimate: Estimate | None = None
     rank: Rank | None = None
     normalised: float | None = None
     reason: str = ""
+    caveat: str = ""
 
 
 @dataclass
@@ -99,6 +119,18 @@ class Row:
         cell = self.cells.get(column.key)
         return cell.estimate if cell else None
 
+    def measured(self, column: Column) -> list[tuple[Trial, Score]]:
+        """Return the scores of the row's seeds in ``column``, each with its trial."""
+        return [
+            (t, s) for t in self.trials if t.ok for s in t.record["scores"]
+            if s.get("value") is not None and column_key(s) == column.key
+        ]  # fmt: skip
+
+    def sound(self, column: Column) -> Estimate | None:
+        """Return the row's estimate in ``column`` if it may be compared: it has no caveat."""
+        cell = self.cells.get(column.key)
+        return cell.estimate if cell and not cell.caveat else None
+
 
 @dataclass
 class Table:
@@ -110,6 +142,18 @@ class Table:
     controls: list[Row]
     failed: list[Row]
     unscored: list[tuple[str, str, str]]  # model, metric and reason where nobody has a score
+
+    def caveats(self, columns: Sequence[Column]) -> list[tuple[str, str, str]]:
+        """Return models, titles of columns and reason of what they show and do not rank."""
+        titles: dict[tuple[str, str], list[str]] = {}
+        for row in (*self.models, *self.controls):
+            for column in columns:
+                if reason := row.cells[column.key].caveat:
+                    titles.setdefault((row.label, reason), []).append(column.title)
+        alike: dict[tuple[str, str], list[str]] = {}
+        for (label, reason), found in titles.items():
+            alike.setdefault((", ".join(found), reason), []).append(label)
+        return [(", ".join(labels), found, reason) for (found, reason), labels in alike.items()]
 
     @property
     def headline(self) -> list[Column]:

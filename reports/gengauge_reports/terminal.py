@@ -14,11 +14,20 @@ from rich.text import Text
 
 from gengauge.store import RunStore
 from gengauge_reports.gather import gather
-from gengauge_reports.notation import ARROWS, KINDS, SIGNS, place, printable, signed, status
+from gengauge_reports.notation import (
+    ARROWS,
+    CAVEAT,
+    KINDS,
+    SIGNS,
+    place,
+    printable,
+    signed,
+    status,
+)
 from gengauge_reports.ranking import tables
 from gengauge_reports.table import Cell, Column, Row, Table
 
-_GAP = 2  # columns that rich puts between two cells
+_GAP = 2  # columns between two cells, one of which is the box's own
 # one rule under the head, one above the controls
 _RULES = box.Box("    \n    \n ── \n    \n ── \n ── \n    \n    \n")
 
@@ -45,8 +54,10 @@ def render(stores: list[RunStore], *, width: int = 80, color: bool = False) -> b
 def _dataset(console: Console, table: Table) -> None:
     rows = [*table.models, *table.controls]
     if rows and table.headline:
-        for columns in _split(table.headline, rows, console.width):
-            console.print(_rich(table, columns, console.width))
+        parts = _split(table.headline, rows, console.width)
+        for columns in parts:
+            suites = ", ".join(dict.fromkeys(c.suite for c in columns)) if len(parts) > 1 else ""
+            console.print(_rich(table, columns, console.width, suites))
             console.print()
     else:
         console.print(Text(printable(table.dataset), style="bold"))
@@ -54,7 +65,10 @@ def _dataset(console: Console, table: Table) -> None:
     failures = [(r.label, *f) for r in (*rows, *table.failed) for f in r.failure_reasons]
     for failure in failures:
         console.print(_failure(*failure))
-    if failures:
+    noted = _caveats(table)
+    for note in noted:
+        console.print(note)
+    if failures or noted:
         console.print()
 
 
@@ -96,7 +110,7 @@ def _rank_width(column: Column, rows: Iterable[Row]) -> int:
 def _text(row: Row, column: Column, rank_width: int) -> Text:
     rank, value = _parts(row.cells[column.key])
     cell = row.cells[column.key]
-    style = "bold" if cell.rank and cell.rank.low == 1 else ""
+    style = "bold" if cell.rank and cell.rank.low == 1 else "yellow" if cell.caveat else ""
     text = Text()
     if rank_width:
         text.append(set_cell_size(rank, rank_width) + " ", style=f"cyan {style}".strip())
@@ -110,11 +124,13 @@ def _width(column: Column, rows: Sequence[Row]) -> int:
     return max(*map(cell_len, _head(column)), *bodies)
 
 
-def _rich(table: Table, columns: Sequence[Column], width: int) -> RichTable:
+def _rich(table: Table, columns: Sequence[Column], width: int, suites: str) -> RichTable:
     rows = [*table.models, *table.controls]
+    title = Text(printable(table.dataset), style="bold")
+    title.append(f" · {printable(suites)}" if suites else "", style="not bold dim")
     grid = RichTable(
-        box=_RULES, title=Text(printable(table.dataset), style="bold"),
-        title_justify="left", pad_edge=False, padding=(0, _GAP, 0, 0), show_edge=False,
+        box=_RULES, title=title,
+        title_justify="left", pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False,
     )  # fmt: skip
     names = _names(rows, width)
     grid.add_column("model", width=names, no_wrap=True, overflow="ellipsis", vertical="bottom")
@@ -130,6 +146,16 @@ def _rich(table: Table, columns: Sequence[Column], width: int) -> RichTable:
             cells = [_text(row, c, r) for c, r in zip(columns, ranks, strict=True)]
             grid.add_row(name, *cells, end_section=row is group[-1] and bool(controls))
     return grid
+
+
+def _caveats(table: Table) -> list[Text]:
+    """Return a line for each reason not to rank what the headline columns show."""
+    return [
+        Text(f"{CAVEAT} {printable(titles)} of ", style="yellow")
+        .append(printable(labels), style="bold")
+        .append(f" is not ranked: {printable(reason)}", style="yellow")
+        for labels, titles, reason in table.caveats(table.headline)
+    ]
 
 
 def _failure(label: str, word: str, reason: str, seeds: str) -> Text:
@@ -150,6 +176,10 @@ def _legend(console: Console, found: Sequence[Table]) -> None:
     for kind in ("upper_bound", "lower_bound", "estimate"):
         if kind in kinds:
             lines.append(f"{SIGNS[kind]} {KINDS[kind]}")
+    if kinds & {"upper_bound", "lower_bound"}:
+        lines.append("a bound that looks worse than an exact value is not placed behind it")
+    if any(t.caveats(t.headline) for t in found):
+        lines.append(f"{CAVEAT} shown and not ranked: see the note")
     if any(t.controls for t in found):
         lines.append("models above the rule, controls (not ranked) beneath it")
     console.print(Text("\n".join(lines), style="dim"))

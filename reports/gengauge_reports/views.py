@@ -8,8 +8,9 @@ from typing import Any
 
 from gengauge_reports import notation
 from gengauge_reports.aggregate import Estimate
+from gengauge_reports.explaining import explanation
 from gengauge_reports.gather import Trial
-from gengauge_reports.table import Cell, Column, Row, Table
+from gengauge_reports.table import Column, Row, Table
 
 
 @dataclass
@@ -25,6 +26,7 @@ class CellView:
     """One number of the page; ``marks`` are low, value and high in percent of the column."""
 
     text: str
+    caveat: bool
     sign: str
     half: str
     rank: str
@@ -46,6 +48,7 @@ class HeadView:
     headline: bool
     better: str
     tip: int
+    opens: bool
 
 
 @dataclass(frozen=True)
@@ -68,22 +71,27 @@ class TableView:
     heads: list[HeadView]
     models: list[RowView]
     controls: list[RowView]
-    leaders: list[tuple[str, str]]
+    leaders: list[tuple[str, list[tuple[str, str, bool]]]]
     suites: list[str]
     signs: list[tuple[str, str]]
+    caveats: list[tuple[str, str, str]]
+    bounds: bool
 
 
 def table_view(table: Table, tips: Tips) -> TableView:
     """Return the view of one table, adding its explanations to ``tips``."""
-    heads = [_head(c, tips) for c in table.columns]
+    before = ["", *(c.suite for c in table.columns)]
+    heads = [_head(c, tips, c.suite != b) for c, b in zip(table.columns, before, strict=False)]
     spans = [_span(c, table.models or table.controls) for c in table.columns]
     return TableView(
         heads,
         [_row(r, table.columns, heads, spans, tips) for r in table.models],
         [_row(r, table.columns, heads, spans, tips) for r in table.controls],
-        [leader for c in table.headline if (leader := _leader(c, table.models))],
+        _leaders(table),
         list(dict.fromkeys(c.suite for c in table.columns)),
         _signs([*table.models, *table.controls]),
+        table.caveats(table.columns),
+        any("bound" in e.kind for c in table.columns for r in table.models if (e := r.sound(c))),
     )
 
 
@@ -94,7 +102,7 @@ def _signs(rows: Sequence[Row]) -> list[tuple[str, str]]:
     return [(notation.SIGNS[k], k.replace("_", " ")) for k in signed]
 
 
-def _head(column: Column, tips: Tips) -> HeadView:
+def _head(column: Column, tips: Tips, opens: bool) -> HeadView:
     better = f"{column.direction} is better"
     facts = [
         ("Meaning", column.summary),
@@ -109,7 +117,7 @@ def _head(column: Column, tips: Tips) -> HeadView:
     return HeadView(
         column.title, notation.ARROWS.get(column.direction, ""),
         column.extra_unit, column.qualifier, column.suite, column.headline, better,
-        len(tips.columns) - 1,
+        len(tips.columns) - 1, opens,
     )  # fmt: skip
 
 
@@ -129,7 +137,7 @@ def _row(
 ) -> RowView:
     model = row.trials[0].model
     cells = [
-        _cell(row, row.cells[c.key], head, span, tips)
+        _cell(row, c, head.tip, span, tips)
         for c, head, span in zip(columns, heads, spans, strict=True)
     ]
     return RowView(
@@ -139,16 +147,18 @@ def _row(
 
 
 def _cell(
-    row: Row, cell: Cell, head: HeadView, span: tuple[float, float], tips: Tips
+    row: Row, column: Column, head: int, span: tuple[float, float], tips: Tips
 ) -> CellView:  # fmt: skip
-    tips.cells.append({"row": row.label, "column": head.tip, "facts": _facts(cell, head.unit)})
+    cell = row.cells[column.key]
+    tips.cells.append({"row": row.label, "column": head, "facts": explanation(cell, column)})
     tip = len(tips.cells) - 1
     estimate = cell.estimate
     if estimate is None:
-        return CellView(notation.NONE, "", "", "", False, None, tip, None)
+        return CellView(notation.NONE, False, "", "", "", False, None, tip, None)
     value, spread = notation.spread(estimate.value, estimate.low, estimate.high)
     return CellView(
-        value, notation.SIGNS.get(estimate.kind, "?"), spread, notation.place(cell.rank),
+        value, bool(cell.caveat), notation.SIGNS.get(estimate.kind, "?"), spread,
+        notation.place(cell.rank),
         cell.rank is not None and cell.rank.low == 1, estimate.value, tip, _marks(estimate, span),
     )  # fmt: skip
 
@@ -165,53 +175,28 @@ def _marks(estimate: Estimate, span: tuple[float, float]) -> tuple[float, float,
     return percent(estimate.low), percent(estimate.value), percent(estimate.high)
 
 
-def _facts(cell: Cell, unit: str) -> list[tuple[str, str]]:
-    estimate = cell.estimate
-    if estimate is None:
-        return [("Not scored", cell.reason or "no score was recorded")]
-    facts = [("Value", f"{estimate.value:.6g} {unit}".strip())]
-    facts.append(("Kind", notation.KINDS.get(estimate.kind, estimate.kind)))
-    if estimate.low is not None and estimate.high is not None:
-        level = f"{100 * estimate.level:g} % interval"
-        facts.append((level, f"{estimate.low:.6g} to {estimate.high:.6g}"))
-    if estimate.method:
-        facts.append(("Method", estimate.method))
-    if cell.rank:
-        shared = ", shared" if cell.rank.shared else ""
-        facts.append(("Rank", f"{notation.place(cell.rank)} of {cell.rank.n}{shared}"))
-    if cell.normalised is not None:
-        facts.append(("Normalised", f"{cell.normalised:.3f} (noise 0, real data 1)"))
-    return facts + _counts(estimate)
+def _leaders(table: Table) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+    """Return, for each suite, the headline columns and who leads them."""
+    found: dict[str, list[tuple[str, str, bool]]] = {}
+    for column in table.headline:
+        if leader := _leader(column, table.models):
+            found.setdefault(column.suite, []).append(leader)
+    return list(found.items())
 
 
-def _counts(estimate: Estimate) -> list[tuple[str, str]]:
-    samples, reference = estimate.n_samples, estimate.n_reference
-    facts = [("Samples", f"{samples:,}")] if samples is not None else []
-    if reference is not None:
-        facts.append(("Reference", f"{reference:,} examples"))
-    if estimate.n_seeds > 1:
-        facts.append(("Seeds", " · ".join(f"{v:.6g}" for v in estimate.values)))
-    else:
-        facts.append(("Seeds", "one: the interval leaves out the variation between trainings"))
-    by_size = estimate.details.get("by_batch_size")
-    if isinstance(by_size, dict):
-        sizes = " · ".join(f"{k}: {notation.number(float(v))}" for k, v in by_size.items())
-        facts.append(("By batch size", sizes))
-    return facts
-
-
-def _leader(column: Column, models: Sequence[Row]) -> tuple[str, str] | None:
-    """Return a column's title and the models that share its first place."""
+def _leader(column: Column, models: Sequence[Row]) -> tuple[str, str, bool] | None:
+    """Return a column's title, the models that share its first place, and whether it names any."""
     first = [r.label for r in models if (k := r.cells[column.key].rank) and k.low == 1]
     if not first:
         return None
-    title = notation.header(column) + (f", {column.qualifier}" if column.qualifier else "")
-    scored = sum(r.estimate(column) is not None for r in models)
+    arrow = "\N{NO-BREAK SPACE}" + notation.ARROWS.get(column.direction, "")
+    title = column.title + arrow + (f", {column.qualifier}" if column.qualifier else "")
+    scored = sum(r.sound(column) is not None for r in models)
     if len(first) == scored:
-        return title, f"no significant difference between {scored} models"
+        return title, f"no difference shown between {scored} models", False
     if len(first) > 3:
-        return title, f"{len(first)} of {scored} models, not told apart"
-    return title, ", ".join(first) + (" (not told apart)" if len(first) > 1 else "")
+        return title, f"{len(first)} of {scored} models share it", False
+    return title, ", ".join(first), True
 
 
 def trial_facts(trial: Trial) -> dict[str, Any]:

@@ -53,6 +53,28 @@ def test_real_is_the_best_control_on_fd_and_noise_the_worst(rows: list[dict[str,
     assert max(fd, key=fd.__getitem__) == "noise", fd
 
 
+def test_copies_are_told_from_real_data(quick: Path, rows: list[dict[str, Any]]) -> None:
+    """What FD takes for real, the memorisation suite does not."""
+    for metric in ("fld_gap", "c_t", "auth_pct"):
+        real, copies = (one(rows, m, "digits", metric) for m in ("real", "copycat"))
+        assert copies["high"] < real["low"], metric
+    fld = {m: one(rows, m, "digits", "fld")["value"] for m in CONTROLS}
+    assert min(fld, key=fld.__getitem__) == "real", fld
+    folder = quick / "runs/quick/trials" / one(rows, "copycat", "digits", "fld")["trial"]
+    pairs = json.loads((folder / "neighbours.json").read_text())["pairs"]
+    assert {pair["distance"] for pair in pairs} == {0}
+    assert (folder / "neighbours.png").stat().st_size > 1000
+
+
+def test_families_are_useful_beside_sampling(rows: list[dict[str, Any]]) -> None:
+    """The mixture clusters and denoises; the autoencoder reconstructs, and denoises by that."""
+    assert one(rows, "gmm", "digits", "ari")["low"] > 0.4
+    denoised = [one(rows, model, "digits", "psnr") for model in ("gmm", "vae")]
+    assert all(row["low"] > 17 for row in denoised)  # the noise alone leaves 14.1 dB
+    assert one(rows, "vae", "digits", "reconstruction_mse")["high"] < 3
+    assert "does not cluster" in one(rows, "vae", "digits", "ari")["reason"]
+
+
 def test_truth_matches_the_entropy(quick: Path, rows: list[dict[str, Any]]) -> None:
     excess = one(rows, "truth", "points/moons", "excess_nll")
     assert excess["low"] <= 0 <= excess["high"]

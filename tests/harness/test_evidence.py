@@ -133,3 +133,14 @@ def test_an_embedder_that_is_not_ready_says_why():
 def test_samples_of_the_wrong_shape_are_refused():
     with pytest.raises(ValueError, match=r"sample\(3\) returned shape \(3, 5\), expected \(3, 2\)"):
         in_units(torch.zeros(3, 5), 3, evidence().dataset)
+
+
+def test_other_samples_of_a_trial_share_the_reference_and_nothing_else():
+    embedder = Counting()
+    first = Evidence(evidence(test=normal(50, 3, 1)).dataset, StandIn(), normal(60, 3, 2), seed=0)
+    a = first.features(embedder)
+    b = first.resampled(normal(60, 3, 3)).features(embedder)
+    assert torch.equal(a.reference, b.reference)
+    assert not torch.equal(a.samples, b.samples)
+    assert torch.equal(first.features(embedder).samples, a.samples)
+    assert embedder.calls == 3

@@ -205,7 +205,9 @@ def test_budgets_are_obeyed(run, tmp_path: Path, budget: str, steps: int, exampl
 
 def test_a_budget_in_seconds_is_obeyed(run, tmp_path: Path) -> None:
     run("-m", "flow", "--budget", "1s", *LIKELIHOOD)
-    assert 1 <= records(tmp_path)[0]["training"]["seconds"] < 3
+    training = records(tmp_path)[0]["training"]
+    assert training["seconds"] >= 1
+    assert all(seconds < 1 for _, seconds in training["laps"][:-1])  # only the last step ended late
 
 
 def test_every_score_carries_what_makes_it_trustworthy(run, tmp_path: Path) -> None:

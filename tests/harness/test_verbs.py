@@ -74,6 +74,7 @@ def test_doctor_finds_everything_that_quick_needs(cli: Cli) -> None:
     rows = {r["id"]: r for r in json.loads(cli("doctor", "--format", "json").stdout)}
     assert rows["torchvision"]["status"] == "ok"
     assert rows["models"]["status"] == "ok"
+    assert rows["weights inception"]["status"] in ("ok", "missing", "wrong")
     assert not [i for i in rows if i.startswith(("model ", "plugin "))]
 
 
@@ -87,7 +88,7 @@ def test_completion_is_a_script_its_shell_accepts(cli: Cli, shell: str) -> None:
 
 
 def test_help_of_every_verb(cli: Cli) -> None:
-    for verb in ("run", "report", "list", "show", "doctor", "completion"):
+    for verb in ("run", "report", "list", "show", "weights", "doctor", "completion"):
         done = cli(verb, "--help")
         assert done.returncode == 0
         assert done.stdout.startswith("Usage: gengauge")

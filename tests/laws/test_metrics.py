@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 import torch
+from agreement import undocumented
 
 from gengauge import Dataset, DatasetSpec, Evidence, Split
 from gengauge.budget import Budget
@@ -19,9 +20,22 @@ from gengauge.training import FitRun
 REGISTRY = Registry()
 CPU = torch.device("cpu")
 # what a metric asks for that no model here can do yet; each is measured on a stand-in elsewhere
-NOT_YET: dict[str, str] = {}
-SIZES = {"digits": 359, "points/moons": 400}
-MODELS = {"digits": ("vae", "gmm", "real"), "points/moons": ("vae", "flow", "gmm")}
+NOT_YET = {
+    "accuracy": "classifies",
+    "calibration_error": "classifies",
+    "caption_accuracy": "captions",
+    "evaluations_to_fd": "takes a step count",
+    "evaluations_to_sliced_w2": "takes a step count",
+    "energy_per_sample": "runs on a card",
+    "kid_subsets": "needs a thousand samples, which digits and these few points have not",
+    "ode_nll": "has a probability flow",
+    "ode_bits_per_dim": "has a probability flow",
+    "perplexity": "takes text",
+    "bits_per_char": "takes text",
+}
+SIZES = {"digits": 359, "points/moons": 400, "shapes": 200}
+MODELS = {"digits": ("vae", "gmm", "real"), "points/moons": ("vae", "flow", "gmm"),
+          "shapes": ("real",)}  # fmt: skip
 METRICS = list(REGISTRY.metrics.values())
 
 
@@ -38,7 +52,7 @@ class Everything:
         return self._project(x.flatten(1).double(), 12).float()
 
     def classes(self, x):
-        return self.features(x)[:, :5]
+        return self._project(x.flatten(1).double(), 10).float()
 
     def attributes(self, x):
         return self.features(x)[:, :4].gt(0).long()
@@ -106,6 +120,11 @@ def worlds(metric) -> list[str]:
     return [name for name in SIZES if metric.fits(spec(name))]
 
 
+def cheap(metric, name: str) -> str:
+    """Return a model that draws anew for each seed, and answers conditions where they count."""
+    return "copycat-noise" if metric.condition or name == "shapes" else "gmm"
+
+
 def check(score: Score) -> None:
     """A finite number inside its interval with a known kind, or a reason in words."""
     if score.value is None:
@@ -127,6 +146,9 @@ def test_a_metric_gives_a_number_on_some_model_here(metric):
     ]
     for score in found:
         check(score)
+        if score.value is not None:
+            method = score.interval.method if score.interval else None
+            assert undocumented(metric.id, score.kind, method) == ""
     if metric.id in NOT_YET:
         assert all(s.value is None for s in found), f"{metric.id} is measured: take it off the list"
     else:
@@ -136,9 +158,9 @@ def test_a_metric_gives_a_number_on_some_model_here(metric):
 @pytest.mark.parametrize("metric", [m for m in METRICS if not m.hardware_bound], ids=lambda m: m.id)
 def test_a_metric_gives_the_same_number_twice_and_leaves_the_samples_alone(metric):
     for name in worlds(metric):
-        one, two = gathered(name, "gmm"), gathered(name, "gmm")
+        one, two = (gathered(name, cheap(metric, name)) for _ in range(2))
         assert measured(metric, one).value == measured(metric, two).value
-        assert torch.equal(one.samples, samples(name, "gmm"))
+        assert torch.equal(one.samples, samples(name, cheap(metric, name)))
 
 
 SPOILT = {
@@ -156,8 +178,8 @@ SPOILT = {
                          ids=lambda m: m.id)  # fmt: skip
 def test_spoilt_samples_give_a_reason_or_an_honest_number(metric, fault):
     for name in worlds(metric):
-        x = SPOILT[fault](samples(name, "gmm"))
-        score = measured(metric, gathered(name, "gmm", x))
+        model = cheap(metric, name)
+        score = measured(metric, gathered(name, model, SPOILT[fault](samples(name, model))))
         check(score)
         if fault == "not finite" and not metric.condition:
             assert score.value is None, f"{metric.id} made {score.value} of samples with NaN"
@@ -166,7 +188,7 @@ def test_spoilt_samples_give_a_reason_or_an_honest_number(metric, fault):
 @pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.id)
 def test_a_test_split_of_one_gives_a_reason_or_an_honest_number(metric):
     for name in worlds(metric):
-        one = gathered(name, "gmm")
+        one = gathered(name, cheap(metric, name))
         one.dataset = replace(one.dataset, test=one.dataset.test.first(1))
         check(measured(metric, one))
 

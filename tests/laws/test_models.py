@@ -12,9 +12,14 @@ from gengauge.testing import LAWS, Case, judge
 REGISTRY = Registry()
 # A space small enough to enumerate, so that the laws on masses have something to say.
 PAIR = DatasetSpec(
-    id="pair", summary="two pixels of five levels", target="none:none", modality="image", levels=5
+    id="pair", summary="two pixels of five levels", target="none:none", modality="image", levels=5,
+    labelled=True, captioned=True,
+)  # fmt: skip
+SYLLABLE = DatasetSpec(
+    id="syllable", summary="three of six letters", target="none:none", modality="text", levels=6
 )
-SPECS = {"pair": PAIR, **{id_: REGISTRY.datasets[id_] for id_ in ("digits", "points/moons")}}
+REAL = ("digits", "points/moons", "text/devils-dictionary")
+SPECS = {"pair": PAIR, "syllable": SYLLABLE, **{id_: REGISTRY.datasets[id_] for id_ in REAL}}
 PAIRS = [
     (model.id, dataset)
     for model in REGISTRY.models.values()
@@ -28,12 +33,26 @@ def pair() -> Dataset:
     first = torch.randint(5, (300, 1), generator=generator)
     second = (first + torch.randint(2, (300, 1), generator=generator)).clamp(max=4)
     x = torch.cat([first, second], 1).to(torch.uint8).view(300, 1, 1, 2)
-    return Dataset("pair", "image", Split(x[:200]), Split(x[200:250]), Split(x[250:]), levels=5)
+    captions = tuple(f"from {a} to {b}" for a, b in x.flatten(1).tolist())
+    parts = [
+        Split(x[s], first[s, 0], captions[s]) for s in map(slice, (0, 200, 250), (200, 250, 300))
+    ]
+    return Dataset("pair", "image", *parts, levels=5)
+
+
+def syllable() -> Dataset:
+    generator = torch.Generator().manual_seed(0)
+    vowel = torch.randint(2, (300, 1), generator=generator)
+    before, after = 2 + torch.randint(4, (2, 300, 1), generator=generator) // (1 + vowel)
+    x = torch.cat([before, vowel, after], 1)
+    parts = [Split(x[:200]), Split(x[200:250]), Split(x[250:])]
+    return Dataset("syllable", "text", *parts, levels=6, alphabet="aiknst")
 
 
 @cache
 def dataset(id_: str) -> Dataset:
-    return pair() if id_ == "pair" else load_target(SPECS[id_].target)(SPECS[id_])
+    made = {"pair": pair, "syllable": syllable}
+    return made[id_]() if id_ in made else load_target(SPECS[id_].target)(SPECS[id_])
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids="-".join)
@@ -46,12 +65,22 @@ def excused(law: str, case: Case) -> bool:
     """Whether the specs alone say that a law does not apply: none is skipped by mistake."""
     can, data = set(case.spec.capabilities), case.dataset
     exact = "density" in can or ("mass" in can and data.levels is not None)
+    asked = {"class": data.validation.labels, "caption": data.validation.captions}
     small = data.levels is not None and data.levels**data.dimensions <= 5000
     return {
         "sampling_changes_nothing": not exact,
+        "conditional_samples_answer_their_conditions": all(
+            asked[kind] is None for kind in case.spec.conditions
+        ),
         "likelihood_ignores_the_batch": not exact and "latent-variable" not in can,
         "density_integrates_to_one": "density" not in can or data.dimensions != 2,
         "mass_sums_to_one": not small or not can & {"mass", "latent-variable"},
+        "decoder_is_a_distribution": "latent-decoder" not in can,
+        "decoder_agrees_with_inference": not small
+        or not can >= {"observation-model", "latent-variable"},
+        "bound_stays_below_one": not small or "variational-bound" not in can,
+        "diffusion_is_a_chain": "gaussian-diffusion" not in can,
+        "flow_is_a_field": "probability-flow" not in can,
     }.get(law, False)
 
 

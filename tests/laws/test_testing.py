@@ -10,7 +10,10 @@ from gengauge import Dataset, ModelSpec, Split
 from gengauge.testing import check_model
 
 X = torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
-DATA = Dataset("x", "points", Split(X[:200]), Split(X[200:300]), Split(X[300:]))
+Y = (X[:, 0] > 0).long()
+DATA = Dataset(
+    "x", "points", *(Split(X[s], Y[s]) for s in map(slice, (0, 200, 300), (200, 300, 400)))
+)
 
 
 class Normal:
@@ -81,6 +84,29 @@ class Infinite(Normal):
         return super().sample(n, condition, generator) / 0
 
 
+class Deaf(Normal):
+    """Gives one sample, however many labels it is asked for."""
+
+    def sample(self, n, condition, generator):
+        return super().sample(n if condition is None else 1, None, generator)
+
+
+class Absent(Normal):
+    """Forgets on the way to the disk what its labels mean."""
+
+    def fit(self, data, run):
+        super().fit(data, run)
+        self.signs = torch.tensor([-1.0, 1.0])
+
+    def load(self, folder, device):
+        super().load(folder, device)
+        self.signs = torch.zeros(2)
+
+    def sample(self, n, condition, generator):
+        x = super().sample(n, None, generator)
+        return x if condition is None else x.abs() * self.signs[condition][:, None]
+
+
 def verdicts(name: str, **changes) -> dict[str, str]:
     options = {"capabilities": ("density",), **changes}
     spec = ModelSpec(id="m", summary="a normal", target=f"{__name__}:{name}", family="f",
@@ -109,6 +135,14 @@ def test_a_lawful_model_breaks_nothing():
 )
 def test_a_broken_model_is_caught(name, law):
     assert verdicts(name)[law] == "broken"
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("Deaf", "broken"), ("Absent", "broken")])
+def test_conditional_samples_are_held_to_account(name, outcome):
+    law = "conditional_samples_answer_their_conditions"
+    assert verdicts(name, conditions=("class",))[law] == outcome
+    assert verdicts("Normal", conditions=("class",))[law] == "held"
+    assert verdicts("Normal")[law] == "skipped"
 
 
 def test_a_control_that_reads_the_test_split_is_caught():

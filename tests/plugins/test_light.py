@@ -6,7 +6,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("module", ["mixture", "vae", "flow", "controls"])
+@pytest.mark.parametrize("module", ["bigram", "naive_bayes", "mixture", "vae", "flow", "controls"])
 def test_descriptions_load_nothing_heavy(module):
     code = (
         f"import sys, gengauge_plugins.{module} as m; specs = m.gengauge_models(); "

@@ -101,3 +101,35 @@ def test_a_value_that_never_varies_is_survived():
 )
 def test_parameters_are_counted(kind, count):
     assert fitted(cloud(), components=2, covariance=kind).n_parameters == count
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_denoising_is_the_posterior_mean(kind):
+    """Tweedie's formula: x + sigma^2 times the gradient of the noisy density's logarithm."""
+    x, sigma = cloud(), 0.7
+    model = fitted(x, components=4, covariance=kind)
+    factors = model.factors.expand(4, *model.factors.shape[1:])
+    full = torch.stack([f.diag() if f.ndim == 1 else f for f in factors])
+    covariance = torch.linalg.inv(full @ full.transpose(1, 2)) + sigma**2 * torch.eye(3)
+    noisy_density = torch.distributions.MixtureSameFamily(
+        torch.distributions.Categorical(logits=model.log_mixing),
+        torch.distributions.MultivariateNormal(model.means, covariance),
+    )
+    noisy = (x[:50].double() + sigma).requires_grad_()
+    noisy_density.log_prob(noisy).sum().backward()
+    expected = noisy.detach() + sigma**2 * noisy.grad
+    torch.testing.assert_close(model.denoise(noisy.detach(), sigma), expected)
+
+
+def test_denoising_levels_takes_and_gives_levels():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(17, (400, 1, 1, 2), generator=generator).to(torch.uint8)
+    x[:, :, :, 1] = x[:, :, :, 0]  # equal pixels: noise on one is corrected by the other
+    data = Dataset("x", "image", Split(x[:200]), Split(x[200:300]), Split(x[300:]), levels=17)
+    model = GaussianMixture(components=6)
+    model.fit(data, FitRun(seed=0, budget=Budget.parse("20 steps")))
+    clean = x[:200].double()
+    assert torch.allclose(model.denoise(clean, 1e-6), clean, atol=1e-3)
+    noisy = clean + 2 * torch.randn(clean.shape, generator=generator, dtype=torch.float64)
+    error = (model.denoise(noisy, 2.0) - clean).pow(2).mean()
+    assert float(error) < 0.7 * float((noisy - clean).pow(2).mean())

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 
 from gengauge.store import RunStore, write_json
 
@@ -107,6 +108,15 @@ class Factory:
         made = record(*args, **kwargs)
         self.store.append(made)
         return made
+
+    def examples(self, key: str, **values: Any) -> None:
+        """What each score of a trial was for each test example."""
+        folder = self.store.trial_folder(key)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(
+            {name: np.asarray(v, dtype=np.float64) for name, v in values.items()},
+            folder / "per_example.safetensors",
+        )
 
     def grid(self, path: Path, blur: float) -> None:
         """An 8x8 grid of 8x8 grey pictures: a blob in each, the noisier the larger ``blur``."""

@@ -218,6 +218,18 @@ def test_columns_are_chosen_by_suite(visit):
     assert head(page, "bits/dim").is_visible()
 
 
+def test_suites_are_named_where_they_begin_among_the_columns_shown(visit):
+    page = visit().page
+
+    def opened() -> list[str]:
+        heads = page.locator("table.scores").first.locator("thead th.opens")
+        return [h.get_attribute("data-suite") for h in heads.all() if h.is_visible()]
+
+    assert opened() == ["likelihood", "fidelity", "speed"]
+    page.get_by_role("button", name="fidelity").first.click()
+    assert opened() == ["fidelity"]
+
+
 def test_without_scripts_the_tables_are_whole(visit):
     page = visit(java_script_enabled=False).page
     assert page.get_by_text("1.874").first.is_visible()

@@ -96,10 +96,33 @@ def test_markdown_cells_cannot_break_out(factory, make_score, hostile):
 
 def test_markdown_carries_ranks_kinds_and_reasons(run):
     text = markdown.render([run]).decode()
-    assert "| `vae` | **2** · ≤2.123 ± 0.089 | **1\N{EN DASH}2** · \\~14.7 ± 2.2 |" in text
+    assert (
+        "| `vae` | **1\N{EN DASH}2** · ≤2.123 ± 0.089 | **1\N{EN DASH}2** · \\~14.7 ± 2.2 |" in text
+    )
     assert "`gan` seed 0: **diverged**" in text
     assert "recall" not in text
     assert "recall" in markdown.render([run], all_metrics=True).decode()
+
+
+def test_markdown_gives_every_suite_a_table_where_one_would_be_too_wide(factory, make_score):
+    metrics = ["nll", "bits_per_dim", "fd", "recall"]
+    keys = [{"comparability_key": f"key-{m}-{i}"} for i in range(3) for m in metrics]
+    for name in ("a", "b"):
+        scores = [make_score(metrics[i % 4], 1.0, 0.1, **k) for i, k in enumerate(keys)]
+        factory.add(name, scores)
+    factory.add("real", [make_score("fd", 1.0, 0.1, comparability_key="key-fd-0")], control=True)
+    text = markdown.render([factory.store], all_metrics=True).decode()
+    likelihood, fidelity = text.split("### ")[1:]
+    assert (likelihood.split()[0], fidelity.split()[0]) == ("likelihood", "fidelity")
+    assert "real" not in likelihood
+    assert "`real` (control)" in fidelity
+    widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
+    assert widths == {2 + 6}
+
+
+def test_terminal_cuts_nothing_off_where_columns_fill_the_width(run):
+    for width in range(80, 140, 3):
+        assert "…" not in terminal.render([run], width=width).decode()
 
 
 def test_json_is_the_tidy_table(run):

@@ -104,7 +104,8 @@ def test_explanations_hold_what_a_reader_needs(page):
     cell = next(c for c in data["tips"]["cells"] if c["row"] == "vae")
     facts = dict(cell["facts"])
     assert facts["Kind"].startswith("an upper bound")
-    assert facts["Rank"] == "2 of 2"
+    assert facts["Rank"] == "1\N{EN DASH}2 of 2, shared"
+    assert "placed behind bounds of its kind alone" in facts["As a bound"]
     assert facts["Seeds"] == "2.105 · 2.141"
     assert facts["Method"].startswith("between 2 seeds")
 

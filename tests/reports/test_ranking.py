@@ -93,6 +93,14 @@ def test_an_interval_stands_in_for_a_missing_error(score):
     assert aggregate([bare]).standard_error == pytest.approx(0.5, rel=1e-4)
 
 
+def test_a_share_of_one_is_not_certain(factory, score):
+    """All of 400 hit: the plain standard error is 0, Wilson's interval is not."""
+    certain = {"standard_error": 0.0, "low": 0.9905, "high": 1.0, "interval_method": "wilson"}
+    factory.add("all", [{**score("recall", 1.0), **certain}])
+    factory.add("most", [score("recall", 0.9975, 0.0025)])
+    assert ranks(only(factory))["most"] == Rank(1, 2, 2)
+
+
 def test_different_keys_never_meet(factory, score):
     factory.add("a", [score("fd", 1.0, 0.1, comparability_key="x", n_samples=1000)])
     factory.add("b", [score("fd", 9.0, 0.1, comparability_key="y", n_samples=5000)])

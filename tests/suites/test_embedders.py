@@ -1,18 +1,18 @@
-"""The embedders, and what the distances in them make of simple stand-ins for models."""
+"""The digits embedder, and what the distances in it make of simple stand-ins for models."""
 
 import pytest
 import torch
+import worlds
 from standins import StandIn
 
 from gengauge.evidence import Evidence
-from gengauge_suites.datasets import gengauge_datasets
-from gengauge_suites.datasets.digits import load
 from gengauge_suites.embedders import train_digits
 from gengauge_suites.embedders.digits import WEIGHTS, DigitsEmbedder
 from gengauge_suites.embedders.identity import IdentityEmbedder
+from gengauge_suites.embedders.training import accuracy
 from gengauge_suites.fidelity.frechet import fd, fd_infinity
 
-DIGITS = load(next(s for s in gengauge_datasets() if s.id == "digits"))
+DIGITS = worlds.load("digits")
 EMBEDDER = DigitsEmbedder()
 
 
@@ -31,13 +31,15 @@ def test_features_are_the_same_for_an_image_alone_and_in_a_batch():
 
 def test_the_classifier_behind_them_is_right_on_held_out_digits():
     for split in (DIGITS.validation, DIGITS.test):
-        right = EMBEDDER.logits(split.x).argmax(1) == split.labels
+        right = EMBEDDER.classes(split.x).argmax(1) == split.labels
         assert float(right.double().mean()) > 0.985
 
 
 def test_the_embedder_refuses_other_shapes():
     with pytest.raises(ValueError, match=r"takes \[n, 1, 8, 8\], not \[2, 1, 28, 28\]"):
         EMBEDDER.features(torch.zeros(2, 1, 28, 28))
+    with pytest.raises(ValueError, match=r"not \[2, 1, 28, 28\]"):
+        EMBEDDER.classes(torch.zeros(2, 1, 28, 28))
 
 
 def test_identity_changes_nothing():
@@ -48,10 +50,11 @@ def test_identity_changes_nothing():
 
 
 def test_training_script_learns_from_the_train_split_alone():
-    network = train_digits.fit(DIGITS.for_training(), steps=250)
-    again = train_digits.fit(DIGITS, steps=250)
+    network = train_digits.train(DIGITS.for_training(), steps=250)
+    again = train_digits.train(DIGITS, steps=250)
     assert torch.equal(network.features(DIGITS.test.x), again.features(DIGITS.test.x))
-    assert train_digits.accuracy(network, DIGITS.validation) > 0.7
+    validation = DIGITS.validation
+    assert accuracy(network, validation.x, validation.labels) > 0.7
 
 
 def test_augmentation_keeps_the_grey_levels_range_and_the_picture():

@@ -10,6 +10,7 @@ from gengauge_suites.datasets.points import density
 from gengauge_suites.likelihood import estimates
 from gengauge_suites.likelihood.metrics import bits_per_dim, elbo, excess_nll, iwae, nll
 
+BITS = {"k": 4, "draws": 3, "dequantise": "importance", "terms": 4}
 LEVELS = pytest.mark.parametrize("levels", [2, 17, 256])
 
 
@@ -30,46 +31,16 @@ class LogisticLogits(StandIn):
 @LEVELS
 @pytest.mark.parametrize("model", [UniformDensity(), LogisticLogits()])
 def test_uniform_density_needs_exactly_log2_levels_bits(model, levels):
-    score = bits_per_dim(evidence(model, test=images(levels), levels=levels), k=4, draws=3)
+    score = bits_per_dim(evidence(model, test=images(levels), levels=levels), **BITS)
     assert score.value == pytest.approx(math.log2(levels), abs=1e-10)
     assert score.kind == "upper_bound"
 
 
 @LEVELS
 def test_uniform_mass_needs_exactly_log2_levels_bits(levels):
-    score = bits_per_dim(evidence(UniformMass(levels), test=images(levels), levels=levels), 4, 3)
+    score = bits_per_dim(evidence(UniformMass(levels), test=images(levels), levels=levels), **BITS)
     assert score.value == pytest.approx(math.log2(levels), abs=1e-12)
     assert score.kind == "exact"
-
-
-def test_dequantisation_bounds_the_mass_and_matches_its_integral():
-    """With density 2 y the mass of level x of two is 1/4 or 3/4; the bound is E log 2 y."""
-
-    class Ramp(StandIn):
-        def log_prob(self, y):
-            return (2 * y).log().flatten(1).sum(1)
-
-    x = torch.ones(4000, 1, dtype=torch.uint8)
-    score = bits_per_dim(evidence(Ramp(), test=x, levels=2), k=1, draws=20)
-    y = torch.linspace(0.5, 1, 100_001, dtype=torch.float64)
-    bound = 1 - float(torch.trapezoid((2 * y).log() / math.log(2), y)) / 0.5
-    assert score.value > -math.log2(0.75)
-    assert score.value == pytest.approx(bound, abs=4 * score.interval.standard_error)
-
-
-def test_noise_is_the_same_for_every_model():
-    seen = []
-
-    class Spy(UniformDensity):
-        def log_prob(self, x):
-            seen.append(x.clone())
-            return super().log_prob(x)
-
-    for _ in range(2):
-        bits_per_dim(evidence(Spy(), test=images(17), levels=17), k=4, draws=2)
-    assert torch.equal(seen[0], seen[2])
-    assert torch.equal(seen[1], seen[3])
-    assert not torch.equal(seen[0], seen[1])
 
 
 PCA_WEIGHT = normal(5, 2, seed=1)
@@ -85,7 +56,7 @@ def pca_data(n=2000):
 
 def test_exact_posterior_makes_the_elbo_the_likelihood():
     x = pca_data()
-    score = elbo(evidence(pca(1.0), test=x), k=3)
+    score = elbo(evidence(pca(1.0), test=x), k=3, terms=4)
     truth = pca(1.0).log_density(x)
     assert score.kind == "lower_bound"
     assert (score.per_example - truth).abs().max() < 1e-11
@@ -114,7 +85,7 @@ def test_nll_of_a_latent_variable_model_is_an_upper_bound_from_the_same_weights(
             return super().log_weights(x, k, generator)
 
     found = evidence(Counting(PCA_WEIGHT, 0.5, 2.0), test=x)
-    upper, lower = nll(found, k=8), iwae(found, k=8)
+    upper, lower = nll(found, k=8, terms=4), iwae(found, k=8)
     assert upper.value == pytest.approx(-lower.value, abs=1e-12)
     assert (upper.kind, lower.kind) == ("upper_bound", "lower_bound")
     assert sum(calls) == len(x)  # the encoder saw each example once
@@ -125,6 +96,29 @@ def test_effective_sample_size_is_k_for_equal_weights_and_1_for_one():
     assert estimates.effective_sample_size(weights).tolist() == pytest.approx([3, 1])
 
 
+@pytest.mark.parametrize(("widen", "warned"), [(1.0, False), (100.0, True)])
+def test_a_poor_effective_sample_size_is_said_in_words(widen, warned):
+    found = evidence(ProbabilisticPCA(PCA_WEIGHT, 0.01, widen), test=pca_data(200))
+    for score in (iwae(found, k=20), nll(found, k=20, terms=4)):
+        size = score.details["effective_sample_size"]["mean"]
+        assert (size < 2) == warned
+        assert ("fewer than 2 count" in score.details.get("warning", "")) == warned
+
+
+def test_the_interval_of_nll_covers_the_truth_as_often_as_it_says():
+    """Exact model of a skewed likelihood: E[-log p] = entropy of a standard normal in the plane."""
+
+    class Normal(StandIn):
+        def log_prob(self, x):
+            return -0.5 * x.pow(2).sum(1) - math.log(2 * math.pi)
+
+    truth, inside, repeats = math.log(2 * math.pi) + 1, 0, 600
+    for seed in range(repeats):
+        interval = nll(evidence(Normal(), test=normal(60, 2, seed=seed)), 1, 4).interval
+        inside += interval.low <= truth <= interval.high
+    assert 0.90 <= inside / repeats <= 0.99
+
+
 class Truthful(StandIn):
     def __init__(self, truth):
         self.log_prob = truth.log_prob
@@ -133,7 +127,7 @@ class Truthful(StandIn):
 def test_the_truth_has_no_excess_and_a_shift_has_its_divergence():
     truth = density("eight-gaussians")
     x = truth.sample(20_000, torch.Generator().manual_seed(4))
-    score = excess_nll(evidence(Truthful(truth), test=x, truth=truth), k=1)
+    score = excess_nll(evidence(Truthful(truth), test=x, truth=truth), k=1, terms=4)
     assert abs(score.value) < 4 * score.interval.standard_error
     assert score.interval.low < score.value < score.interval.high
     assert score.details["paired"] == [0, 0]
@@ -142,7 +136,7 @@ def test_the_truth_has_no_excess_and_a_shift_has_its_divergence():
         def log_prob(self, x):
             return truth.log_prob(x - 0.05)
 
-    shifted = excess_nll(evidence(Shifted(), test=x, truth=truth), k=1)
+    shifted = excess_nll(evidence(Shifted(), test=x, truth=truth), k=1, terms=4)
     low, high = shifted.details["paired"]
     # well-separated round modes of scale 0.25: KL = |shift|^2 / (2 * 0.25^2)
     assert low < 0.005 / (2 * 0.25**2) < high
@@ -151,18 +145,18 @@ def test_the_truth_has_no_excess_and_a_shift_has_its_divergence():
 
 def test_zero_density_is_unscored_with_a_count():
     x = torch.tensor([[0.5, 0.5], [2.0, 0.5], [0.1, 0.2], [0.5, -1.0]])
-    score = nll(evidence(UniformDensity(), test=x), k=1)
+    score = nll(evidence(UniformDensity(), test=x), k=1, terms=4)
     assert score.value is None
     assert score.reason == "2 of 4 test examples have zero density"
 
 
 def test_models_without_the_capability_are_unscored_with_a_reason():
     found = evidence(StandIn(), test=torch.zeros(4, 2))
-    for score in (nll(found, 1), elbo(found, 1), iwae(found, 1)):
+    for score in (nll(found, 1, 4), elbo(found, 1, 4), iwae(found, 1)):
         assert score.value is None
         assert score.reason
-    assert bits_per_dim(evidence(StandIn(), test=images(4), levels=4), 1, 1).reason
-    assert elbo(evidence(UniformDensity(), test=torch.rand(4, 2)), 1).reason
+    assert bits_per_dim(evidence(StandIn(), test=images(4), levels=4), **BITS).reason
+    assert elbo(evidence(UniformDensity(), test=torch.rand(4, 2)), 1, 4).reason
 
 
 def test_a_wrong_shape_is_an_error_rather_than_a_broadcast():
@@ -171,12 +165,53 @@ def test_a_wrong_shape_is_an_error_rather_than_a_broadcast():
             return torch.zeros(len(x), 1)
 
     with pytest.raises(ValueError, match=r"returned shape \[4, 1\], expected \[4\]"):
-        nll(evidence(Wrong(), test=torch.zeros(4, 2)), k=1)
+        nll(evidence(Wrong(), test=torch.zeros(4, 2)), k=1, terms=4)
+
+
+class Bounded(StandIn):
+    """Its own bound, two nats below the standard normal."""
+
+    def bound(self, x, generator):
+        return -0.5 * x.pow(2).sum(1) - math.log(2 * math.pi) - 2
+
+
+def test_the_strongest_answer_is_taken():
+    class Weighted(Bounded):
+        def log_weights(self, x, k, generator):
+            return (self.bound(x, generator) + 1).expand(k, len(x))
+
+    class Dense(Weighted):
+        def log_prob(self, x):
+            return self.bound(x, None) + 2
+
+    x = normal(50, 2, seed=7)
+    truth = float(-Dense().log_prob(x).mean())
+    found = [nll(evidence(model, test=x), 4, 4) for model in (Dense(), Weighted(), Bounded())]
+    assert [s.value - truth for s in found] == pytest.approx([0, 1, 2])
+    assert [s.kind for s in found] == ["exact", "upper_bound", "upper_bound"]
+    assert [s.details["method"] for s in found] == [
+        "density", "IWAE-4", "the model's variational bound",
+    ]  # fmt: skip
+    assert excess_nll(evidence(Bounded(), test=x, truth=Normals()), 4, 4).kind == "upper_bound"
+
+
+class Normals:
+    entropy = math.log(2 * math.pi) + 1
+
+    def log_prob(self, x):
+        return -0.5 * x.pow(2).sum(1) - math.log(2 * math.pi)
+
+
+def test_a_bound_of_ones_own_is_an_elbo():
+    x = normal(50, 2, seed=7)
+    score = elbo(evidence(Bounded(), test=x), 4, 4)
+    assert score.kind == "lower_bound"
+    assert score.value == pytest.approx(float(Bounded().bound(x, None).mean()))
 
 
 def test_an_attribute_of_the_same_name_is_no_inference_network():
     class Mixture(UniformDensity):
         log_weights = torch.zeros(3)
 
-    score = elbo(evidence(Mixture(), test=torch.rand(4, 2)), 1)
-    assert "no latent-variable model" in score.reason
+    score = elbo(evidence(Mixture(), test=torch.rand(4, 2)), 1, 4)
+    assert "no inference network" in score.reason

@@ -10,11 +10,12 @@ from gengauge.benchmark import read_benchmark
 from gengauge.registry import Registry, load_target
 
 MODULES = [f"gengauge_suites.{name}" for name in (
-    "datasets", "embedders", "likelihood", "fidelity", "speed", "benchmarks",
+    "datasets", "embedders", "likelihood", "fidelity", "memorisation", "utility", "speed",
+    "benchmarks",
 )]  # fmt: skip
 METRICS = [
     spec
-    for name in ("likelihood", "fidelity", "speed")
+    for name in ("likelihood", "fidelity", "memorisation", "utility", "speed")
     for spec in import_module(f"gengauge_suites.{name}").gengauge_metrics()
 ]
 
@@ -38,7 +39,7 @@ def test_every_metric_has_a_function_that_takes_its_parameters(spec):
 
 
 def test_ids_are_unique():
-    assert len({spec.id for spec in METRICS}) == len(METRICS) == 26
+    assert len({spec.id for spec in METRICS}) == len(METRICS)
 
 
 @pytest.mark.parametrize("name", ["quick", "points"])

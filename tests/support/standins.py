@@ -97,16 +97,49 @@ class ProbabilisticPCA(StandIn):
         return prior + fit - proposal.log_prob(z)
 
 
+class LinearDecoder(StandIn):
+    """z standard normal, decoded as W z + b, in float64: a generator without noise of its own."""
+
+    def __init__(self, weight, shift=0.0):
+        self.weight, self.shift = weight, shift
+
+    def draw_prior(self, n, generator):
+        return torch.randn(n, self.weight.shape[1], generator=generator, dtype=torch.float64)
+
+    def log_prior(self, z):
+        return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(-1)
+
+    def decode(self, z):
+        return z @ self.weight.T + self.shift
+
+
+class LinearGaussian(LinearDecoder):
+    """The same with Gaussian noise: probabilistic PCA as a decoder."""
+
+    def __init__(self, weight, noise):
+        super().__init__(weight)
+        self.noise = noise
+
+    def log_observation(self, x, z):
+        return torch.distributions.Normal(self.decode(z), self.noise).log_prob(x).sum(-1)
+
+    def draw_observation(self, z, generator):
+        centre = self.decode(z)
+        noise = torch.randn(centre.shape, generator=generator, dtype=torch.float64)
+        return centre + self.noise * noise
+
+
 def evidence(
     model=None, samples=None, *,
-    test=None, train=None, levels=None, truth=None, labels=None, **more,
+    test=None, train=None, validation=None, levels=None, truth=None, labels=None, **more,
 ):  # fmt: skip
     """Return evidence of ``samples`` against the ``test`` examples."""
     test = torch.zeros(4, 2) if test is None else test
     empty = Split(test[:0])
     seen = empty if train is None else Split(train)
+    kept = empty if validation is None else Split(validation)
     modality = "points" if levels is None else "image"
-    data = Dataset("made", modality, seen, empty, Split(test, labels), levels, truth=truth)
+    data = Dataset("made", modality, seen, kept, Split(test, labels), levels, truth=truth)
     samples = test if samples is None else samples
     return Evidence(data, model or StandIn(), samples, seed=0, **more)
 

@@ -14,6 +14,7 @@ VERBS = {
     "report": "Render finished runs as html, md, csv, json or a table.",
     "list": "List models, datasets, metrics, suites, benchmarks, plugins or reports.",
     "show": "Show one thing whole: parameters, source, what it can be scored on.",
+    "weights": "Say which embedders' weights are here, fetch them, or say where they go.",
     "doctor": "Say what this machine can run, and what is missing for the rest.",
     "completion": "Print the completion script for bash, zsh or fish.",
 }

@@ -20,7 +20,9 @@ def command(format_: str, plugins: tuple[str, ...]) -> None:
     from gengauge.registry import Registry
 
     registry: Registry = open_registry(plugins)
-    rows = [*_machine(), *_packages(), *_plugins(registry), *_targets(registry)]
+    rows = [
+        *_machine(), *_packages(), *_plugins(registry), *_targets(registry), *_weights(registry)
+    ]  # fmt: skip
     write_rows(rows, format_)
 
 
@@ -78,6 +80,23 @@ def _packages() -> list[dict[str, Any]]:
                 "install torch and torchvision together: pip install --upgrade torch torchvision"
             )
             rows.append(_row(name, "missing", f"{type(error).__name__}: {error}", advice))
+    return rows
+
+
+def _weights(registry: Any) -> list[dict[str, Any]]:
+    """Look for the published networks; what is measured in a missing one is left unscored."""
+    from gengauge import weights
+
+    rows = []
+    for spec in registry.embedders.values():
+        for file in spec.weights:
+            found = weights.find(file)
+            status = "missing" if found is None else "wrong" if found.problem else "ok"
+            advice = f"gengauge weights fetch {spec.id}" if found is None else found.problem
+            shown = (
+                found.path if found else f"{file.name} ({weights.amount(file.size)}) is not here"
+            )
+            rows.append(_row(f"weights {spec.id}", status, str(shown), advice))
     return rows
 
 

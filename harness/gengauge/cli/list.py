@@ -24,8 +24,9 @@ def _models(registry: Registry) -> Iterable[Row]:
 def _datasets(registry: Registry) -> Iterable[Row]:
     for s in registry.datasets.values():
         yield {
-            "id": s.id, "modality": s.modality, "levels": s.levels, "labels": s.labelled,
-            "density known": s.has_truth, "embedders": list(s.embedders), "summary": s.summary,
+            "id": s.id + ":PATH" * s.takes_path, "modality": s.modality, "levels": s.levels,
+            "labels": s.labelled, "density known": s.has_truth,
+            "embedders": list(s.embedders), "summary": s.summary,
         }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gengauge.cli.output import open_registry, plugin_option
+from gengauge.cli.weights import folder_option, offline_option
 from gengauge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     help="Exit with 3 when more than this share of the trials failed.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@offline_option
+@folder_option
 @click.option(
     "-o",
     "--output",
@@ -95,7 +98,7 @@ def command(benchmark: str, **options: Any) -> int:  # fmt: skip
     _note_unfit(resolved, registry, options)
     run = _open_run(benchmark, resolved, registry, options)
     tasks = run.tasks(jobs)
-    for warning in run.store.warnings:
+    for warning in (*run.store.warnings, *_not_ready(run)):
         click.echo(f"warning: {warning}", err=True)
     if options["dry_run"]:
         _print_plan(tasks)
@@ -103,6 +106,13 @@ def command(benchmark: str, **options: Any) -> int:  # fmt: skip
     records = _execute(run, tasks)
     _write_reports(run)
     return _exit_code(tasks, records, options["fail_on_error"])
+
+
+def _not_ready(run: Run) -> list[str]:
+    """Return what keeps embedders from being built; scores in them will say so, one by one."""
+    from gengauge.metric import Unready
+
+    return [e.reason for e in run.setting.embedders.values() if isinstance(e, Unready)]
 
 
 def _use_threads(threads: int) -> None:
@@ -170,7 +180,7 @@ def _note_unfit(benchmark: Benchmark, registry: Any, options: dict[str, Any]) ->
     for text in options["models"]:
         spec = parse_choices(text, registry)[0].spec
         for name in benchmark.datasets:
-            if reason := spec.fits(registry.datasets[name]):
+            if reason := spec.fits(registry.find("datasets", name)):
                 click.echo(f"note: {spec.id} is left out on {name}: it {reason}", err=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ import click
 from gengauge.cli.output import Names, cell, console, open_registry, plugin_option
 from gengauge.errors import unknown
 from gengauge.registry import Registry
-from gengauge.specs import DatasetSpec, MetricSpec, ModelSpec, Parameter
+from gengauge.specs import DatasetSpec, EmbedderSpec, MetricSpec, ModelSpec, Parameter
 
 KINDS = ("models", "datasets", "metrics", "embedders", "benchmarks", "reports")
 
@@ -68,6 +69,8 @@ def _describe(kind: str, spec: Any, registry: Registry) -> dict[str, Any]:
         if name not in ("id", "parameters", "arguments"):
             shown[name] = list(value) if isinstance(value, tuple) else value
     shown["from"] = f"{plugin.distribution} {plugin.version}".strip()
+    if isinstance(spec, EmbedderSpec):
+        shown["weights"] = [asdict(file) for file in spec.weights]
     if isinstance(spec, ModelSpec | MetricSpec):
         shown["parameters"] = [_parameter(p) for p in spec.parameters]
     shown.update(_fits(spec, registry))
@@ -108,6 +111,10 @@ def _print(item: dict[str, Any]) -> None:
                 choices = f" (one of {', '.join(map(str, p['choices']))})" if p["choices"] else ""
                 doc = f"{p['doc']}{choices}"
                 table.add_row(f"  {p['name']}", Text(f"{p['type']} = {p['default']}   {doc}"))
+        elif name == "weights":
+            for file in value:
+                for key in ("name", "size", "sha256", "url", "licence"):
+                    table.add_row(f"weights {key}", Text(cell(file[key])))
         elif value not in (None, "", [], False):
             table.add_row(name.replace("_", " "), Text(cell(value)))
     console().print(table)

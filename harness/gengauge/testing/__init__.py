@@ -20,6 +20,7 @@ from gengauge.testing.behaviour import (
     budget_in_seconds_is_obeyed,
     budget_in_steps_is_obeyed,
     capabilities_are_declared,
+    conditional_samples_answer_their_conditions,
     fit_is_deterministic,
     global_randomness_is_untouched,
     held_back_split_is_not_read,
@@ -29,6 +30,13 @@ from gengauge.testing.behaviour import (
     saving_keeps_the_model,
 )
 from gengauge.testing.case import Case, LawBroken, NotApplicable
+from gengauge.testing.latent import (
+    bound_stays_below_one,
+    decoder_agrees_with_inference,
+    decoder_is_a_distribution,
+    diffusion_is_a_chain,
+    flow_is_a_field,
+)
 from gengauge.testing.probability import (
     density_integrates_to_one,
     likelihood_ignores_the_batch,
@@ -42,8 +50,10 @@ LAWS: tuple[Law, ...] = (
     capabilities_are_declared, samples_look_like_data, fit_is_deterministic,
     samples_follow_the_generator, sampling_changes_nothing, saving_keeps_the_model,
     budget_in_steps_is_obeyed, budget_in_seconds_is_obeyed, held_back_split_is_not_read,
-    global_randomness_is_untouched, likelihood_ignores_the_batch, density_integrates_to_one,
-    mass_sums_to_one,
+    global_randomness_is_untouched, conditional_samples_answer_their_conditions,
+    likelihood_ignores_the_batch, density_integrates_to_one, mass_sums_to_one,
+    decoder_is_a_distribution, decoder_agrees_with_inference,
+    bound_stays_below_one, diffusion_is_a_chain, flow_is_a_field,
 )  # fmt: skip
 
 

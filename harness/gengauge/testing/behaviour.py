@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gengauge.budget import Budget
 from gengauge.data import Split
@@ -29,23 +30,47 @@ def capabilities_are_declared(case: Case) -> None:
 
 def samples_look_like_data(case: Case) -> None:
     """Samples have the data's shape, an allowed type, and finite values in range."""
-    levels = case.dataset.levels
     for n in (1, case.n):
-        x = case.sample(case.model, n=n)
-        require(tuple(x.shape) == (n, *case.dataset.event_shape),
-                 f"shape {(n, *case.dataset.event_shape)}", str(tuple(x.shape)),
-                 "sample must return [n, *event]")  # fmt: skip
-        require(bool(torch.isfinite(x.double()).all()), "finite samples", "nan or inf",
-                 "clamp, or raise DivergedError when the model has diverged")  # fmt: skip
-        if x.is_floating_point():
-            ok = levels is None or bool(((x >= 0) & (x < 1)).all())
-            require(ok, "floats in [0, 1) on levelled data", f"{float(x.min())}..{float(x.max())}",
-                     "clamp samples into the data's range")  # fmt: skip
-        else:
-            ok = levels is not None and bool(((x.long() >= 0) & (x.long() < levels)).all())
-            require(ok, f"integers 0..{levels} (exclusive), or floats on continuous data",
-                     f"{x.dtype} in {int(x.min())}..{int(x.max())}",
-                     "return the data's own type")  # fmt: skip
+        _look_like_data(case, case.sample(case.model, n=n), n)
+
+
+def _look_like_data(case: Case, x: Tensor, n: int) -> None:
+    levels = case.dataset.levels
+    require(tuple(x.shape) == (n, *case.dataset.event_shape),
+             f"shape {(n, *case.dataset.event_shape)}", str(tuple(x.shape)),
+             "sample must return [n, *event]")  # fmt: skip
+    require(bool(torch.isfinite(x.double()).all()), "finite samples", "nan or inf",
+             "clamp, or raise DivergedError when the model has diverged")  # fmt: skip
+    if x.is_floating_point():
+        ok = levels is None or bool(((x >= 0) & (x < 1)).all())
+        require(ok, "floats in [0, 1) on levelled data", f"{float(x.min())}..{float(x.max())}",
+                 "clamp samples into the data's range")  # fmt: skip
+    else:
+        ok = levels is not None and bool(((x.long() >= 0) & (x.long() < levels)).all())
+        require(ok, f"integers 0..{levels} (exclusive), or floats on continuous data",
+                 f"{x.dtype} in {int(x.min())}..{int(x.max())}",
+                 "return the data's own type")  # fmt: skip
+
+
+def conditional_samples_answer_their_conditions(case: Case) -> None:
+    """One sample for each label or caption, seeded, also after save and load."""
+    kinds = case.conditions()
+    if not kinds:
+        raise NotApplicable("the model takes no condition that the data has")
+    with tempfile.TemporaryDirectory() as folder:
+        case.model.save(Path(folder) / "model")
+        loaded = case.build()
+        loaded.load(Path(folder) / "model", _CPU)
+    for kind, asked in kinds.items():
+        for few in (asked[:1], asked):
+            _look_like_data(case, case.sample(case.model, condition=few), len(few))
+        first = case.sample(case.model, condition=asked)
+        require(same(first, case.sample(case.model, condition=asked)),
+                f"equal samples for one {kind} under one seed", "different ones",
+                "use the generator that sample is given")  # fmt: skip
+        require(same(first, case.sample(loaded, condition=asked)),
+                f"the samples for a {kind} of before save", "others after load",
+                "save all that a condition is looked up in")  # fmt: skip
 
 
 def fit_is_deterministic(case: Case) -> None:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from gengauge.budget import Budget
 from gengauge.data import Dataset
-from gengauge.model import Density, Mass, Model
+from gengauge.likelihood import Density, Mass
+from gengauge.model import Condition, Model
 from gengauge.registry import load_target
 from gengauge.specs import ModelSpec, Value
 from gengauge.training import FitRun
@@ -58,9 +59,18 @@ class Case:
         """The shared fitted model."""
         return self.fitted[0]
 
-    def sample(self, model: Model, seed: int = 1, n: int = 0) -> Tensor:
-        """Return samples of ``model`` under ``seed``."""
-        return model.sample(n or self.n, None, torch.Generator().manual_seed(seed))
+    def sample(
+        self, model: Model, seed: int = 1, n: int = 0, condition: Condition | None = None
+    ) -> Tensor:
+        """Return samples of ``model`` under ``seed``, one for each condition if there are any."""
+        n = n or self.n if condition is None else len(condition)
+        return model.sample(n, condition, torch.Generator().manual_seed(seed))
+
+    def conditions(self) -> dict[str, Condition]:
+        """Return what the model can be asked for on this dataset, of each kind the spec lists."""
+        asked = self.dataset.validation.first(self.n)
+        known = {"class": asked.labels, "caption": asked.captions}
+        return {k: c for k in self.spec.conditions if (c := known.get(k)) is not None}
 
     def likelihood(self, model: Model, x: Tensor | None = None) -> Tensor | None:
         """Return the exact log-likelihood ``[n]`` of held-out data, or None without one."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gengauge.data import Dataset
-from gengauge.model import Density, LatentVariable, Mass
+from gengauge.likelihood import Density, LatentVariable, Mass
 from gengauge.testing.case import Case, NotApplicable, require
 
 _ENUMERABLE = 5000  # outcomes of a discrete space that are still summed one by one
@@ -77,7 +77,7 @@ def _cells() -> tuple[Tensor, Tensor]:
 
 def mass_sums_to_one(case: Case) -> None:
     """The probabilities of all outcomes of a small discrete space sum to one."""
-    model, every = case.model, _outcomes(case.dataset)
+    model, every = case.model, outcomes(case.dataset)
     if isinstance(model, Mass):
         total = float(model.log_mass(every).double().exp().sum())
         require(abs(total - 1) < 1e-6, "masses that sum to 1", f"{total:.8f}",
@@ -93,7 +93,7 @@ def mass_sums_to_one(case: Case) -> None:
         raise NotApplicable("the model has no mass")
 
 
-def _outcomes(data: Dataset) -> Tensor:
+def outcomes(data: Dataset) -> Tensor:
     """Return every possible example ``[levels^D, *event]`` of a small levelled dataset."""
     if data.levels is None:
         raise NotApplicable("the data is continuous")

@@ -23,11 +23,13 @@ def _control(
     capabilities: tuple[str, ...] = (),
     needs_truth: bool = False,
     reference: str = "",
+    conditions: tuple[str, ...] = ("class", "caption"),
 ) -> ModelSpec:
     return ModelSpec(
         id=id_, family="control", summary=summary, reference=reference, control=True,
         target=f"gengauge_plugins.controls.{target}", modalities=("image", "points"),
         parameters=parameters, capabilities=capabilities, needs_truth=needs_truth,
+        conditions=conditions,
         budget="1 steps",
     )  # fmt: skip
 
@@ -36,12 +38,14 @@ def _anchors() -> list[ModelSpec]:
     """Return the two ends of every scale, and the truth where it is known."""
     return [
         _control("real", "anchors:Real",
-                 "Held-out real data (the validation split): what a perfect model would score"),
+                 "Held-out real data (the validation split), for a caption that is not there the "
+                 "nearest one's: what a perfect model would score"),
         _control("truth", "anchors:Truth",
                  "The data's own known density: no likelihood can be better on average",
-                 capabilities=("density",), needs_truth=True),
+                 capabilities=("density",), needs_truth=True, conditions=()),
         _control("noise", "anchors:Noise",
-                 "Uniform noise, the zero of every scale; entropy alone mistakes it for diversity",
+                 "Uniform noise, whatever is asked for: the zero of every scale; entropy alone "
+                 "mistakes it for diversity",
                  capabilities=("density", "mass")),
     ]  # fmt: skip
 
@@ -73,7 +77,8 @@ def _distortions() -> list[ModelSpec]:
                  summary="Copies pushed out to 1.3 of their spread: recall does not notice",
                  parameters=(_spread(1.3),)),
         _control("collapsed", "copies:Collapsed", reference=naeem,
-                 summary="One training example's close neighbourhood: precision does not notice",
+                 summary="One training example's close neighbourhood (one for each class or "
+                 "caption asked for): precision and class accuracy do not notice",
                  parameters=(_AMOUNT,)),
     ]  # fmt: skip
 

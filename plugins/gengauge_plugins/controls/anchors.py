@@ -11,7 +11,9 @@ from torch import Tensor
 from gengauge import Dataset, FitRun
 from gengauge.data import Truth as KnownTruth
 from gengauge.errors import UnsupportedError
+from gengauge.model import Condition
 from gengauge.registry import Registry, load_target
+from gengauge_plugins.controls.shelf import Shelf, check_length
 from gengauge_plugins.networks.drawing import refuse_condition, uniform
 from gengauge_plugins.networks.storage import load_state, save_state
 
@@ -41,36 +43,48 @@ def uniform_like(x: Tensor, ends: Tensor, levels: int | None, generator: torch.G
 
 
 class Real:
-    """The validation split: real examples that neither training nor scoring uses."""
+    """The validation split: real examples that neither training nor scoring uses.
+
+    Asked for a class or a caption it gives an example of it, and the same one twice only when no
+    other of its kind is left. Where no example says what a caption asks, it gives one of the
+    nearest caption: it is the ceiling of what this split can answer.
+    """
 
     x: Tensor
+    shelf: Shelf
 
     def fit(self, data: Dataset, run: FitRun) -> None:
         """Remember the validation split."""
-        self.x = data.validation.x.clone()
+        self.x, self.shelf = data.validation.x.clone(), Shelf.of(data.validation, data)
 
-    def sample(self, n: int, condition: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Return the first ``n`` of a random order, each real example at most once."""
-        refuse_condition(condition, "real")
+    def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
+        """Return ``n`` of a random order: each at most once where nothing is asked for."""
+        check_length(n, condition)
+        order = torch.randperm(len(self.x), generator=generator, device=generator.device).cpu()
+        if condition is not None:
+            return self.x[self.shelf.pick(condition, None, order)]
         if n > len(self.x):
             raise UnsupportedError(
                 f"real has {len(self.x)} validation examples and cannot give {n} different ones; "
                 f"ask for at most {len(self.x)} samples"
             )
-        order = torch.randperm(len(self.x), generator=generator, device=generator.device)
-        return self.x[order[:n].cpu()]
+        return self.x[order[:n]]
 
     def save(self, folder: Path) -> None:
-        """Write the remembered examples into ``folder``."""
-        save_state(folder, {"x": self.x}, {})
+        """Write the remembered examples, and what is known of each, into ``folder``."""
+        save_state(folder, {"x": self.x, **self.shelf.tensors()}, self.shelf.config())
 
     def load(self, folder: Path, device: torch.device) -> None:
         """Restore what ``save`` wrote; a control stays on the CPU."""
-        self.x = load_state(folder, _CPU)[0]["x"]
+        tensors, config = load_state(folder, _CPU)
+        self.x, self.shelf = tensors["x"], Shelf.restored(tensors, config)
 
 
 class Noise:
-    """Uniform over the levels, or over a box slightly wider than the training data."""
+    """Uniform over the levels, or over a box slightly wider than the training data.
+
+    Whatever it is asked for, it gives noise.
+    """
 
     ends: Tensor  # [2, *event]
     template: Tensor  # [0, *event], of the data's type
@@ -81,9 +95,9 @@ class Noise:
         self.levels, self.template = data.levels, data.train.x[:0].clone()
         self.ends = box(data.train.x, data.levels)
 
-    def sample(self, n: int, condition: Tensor | None, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
         """Return ``n`` samples ``[n, *event]`` of the data's own type."""
-        refuse_condition(condition, "noise")
+        check_length(n, condition)
         like = self.template.new_empty((n, *self.template.shape[1:]))
         return uniform_like(like, self.ends, self.levels, generator)
 
@@ -138,7 +152,7 @@ class Truth:
             raise UnsupportedError("truth has no density yet; call fit or load first")
         return self.known
 
-    def sample(self, n: int, condition: Tensor | None, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
         """Return ``n`` independent draws ``[n, *event]`` of the true distribution."""
         refuse_condition(condition, "truth")
         if generator.device.type != "cpu":  # the closed forms draw on the CPU

@@ -8,15 +8,20 @@ import torch
 from torch import Tensor
 
 from gengauge import Dataset, FitRun
+from gengauge.model import Condition
 from gengauge_plugins.controls.anchors import box, uniform_like
-from gengauge_plugins.networks.drawing import normal, refuse_condition, uniform, whole
+from gengauge_plugins.controls.shelf import Shelf, check_length
+from gengauge_plugins.networks.drawing import normal, uniform, whole
 from gengauge_plugins.networks.storage import load_state, save_state
 
 _CPU = torch.device("cpu")
+_MANY = 2**31  # turns are taken modulo the number of examples of a kind
 
 
 class Copycat:
-    """Draws training examples with replacement.
+    """Draws training examples with replacement: of the class or caption asked for, if any.
+
+    Where no example says what a caption asks, one of the nearest caption is drawn.
 
     References:
         | A Non-Parametric Test to Detect Data-Copying in Generative Models (Meehan et al., 2020)
@@ -24,20 +29,29 @@ class Copycat:
     """
 
     x: Tensor
+    shelf: Shelf
     levels: int | None = None
 
     def fit(self, data: Dataset, run: FitRun) -> None:
         """Remember the training split."""
         self.x, self.levels = data.train.x.clone(), data.levels
+        self.shelf = Shelf.of(data.train, data)
 
-    def sample(self, n: int, condition: Tensor | None, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
         """Return ``n`` samples ``[n, *event]`` of the training data's own type."""
-        refuse_condition(condition, type(self).__name__)
-        return self.draw(n, generator)
+        check_length(n, condition)
+        return self.changed(self.x[self.chosen(n, condition, generator)], generator)
 
-    def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """Return ``n`` examples; what variants override."""
-        return self.x[whole((n,), len(self.x), generator)]
+    def chosen(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
+        """Return the numbers ``[n]`` of the examples that samples are made of."""
+        if condition is None:
+            return whole((n,), len(self.x), generator)
+        turn = whole((n,), _MANY, generator)
+        return self.shelf.pick(condition, turn, torch.arange(len(self.x)))
+
+    def changed(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Return what is made of the chosen examples ``x`` ``[n, *event]``."""
+        return x
 
     def _blur(self, x: Tensor, amount: float, generator: torch.Generator) -> Tensor:
         """Return ``x`` with a little noise: levels step by one with chance ``amount``."""
@@ -49,13 +63,23 @@ class Copycat:
         return (x.int() + step).clamp(0, self.levels - 1).to(x.dtype)
 
     def save(self, folder: Path) -> None:
-        """Write the remembered examples into ``folder``."""
-        save_state(folder, {"x": self.x}, {"levels": self.levels})
+        """Write the remembered examples, and what is known of each, into ``folder``."""
+        tensors = {**self.tensors(), **self.shelf.tensors()}
+        save_state(folder, tensors, {"levels": self.levels, **self.shelf.config()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors to be saved."""
+        return {"x": self.x}
 
     def load(self, folder: Path, device: torch.device) -> None:
         """Restore what ``save`` wrote; a control stays on the CPU."""
         tensors, config = load_state(folder, _CPU)
-        self.x, self.levels = tensors["x"], config["levels"]
+        self.levels, self.shelf = config["levels"], Shelf.restored(tensors, config)
+        self.take(tensors)
+
+    def take(self, tensors: dict[str, Tensor]) -> None:
+        """Take what ``tensors`` gave to be saved."""
+        self.x = tensors["x"]
 
 
 class NoisyCopycat(Copycat):
@@ -69,17 +93,16 @@ class NoisyCopycat(Copycat):
     def __init__(self, amount: float = 0.1) -> None:
         self.amount = amount
 
-    def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """Return ``n`` blurred copies."""
-        return self._blur(super().draw(n, generator), self.amount, generator)
+    def changed(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Return blurred copies."""
+        return self._blur(x, self.amount, generator)
 
 
 class HalfCopycat(Copycat):
     """Copies and uniform noise in turn: distances to the training data average out."""
 
-    def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """Return ``n`` samples, the even ones copies."""
-        x = super().draw(n, generator)
+    def changed(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the even examples as they are, and noise in the place of the odd ones."""
         noise = uniform_like(x, box(self.x, self.levels), self.levels, generator)
         x[1::2] = noise[1::2]
         return x
@@ -95,9 +118,8 @@ class Rescaled(Copycat):
     def __init__(self, spread: float = 0.7) -> None:
         self.spread = spread
 
-    def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """Return ``n`` rescaled copies."""
-        x = super().draw(n, generator)
+    def changed(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Return rescaled copies."""
         mean = self.x.double().mean(0)
         moved = mean + self.spread * (x.double() - mean)
         if self.levels is not None:
@@ -105,33 +127,34 @@ class Rescaled(Copycat):
         return moved.to(x.dtype)
 
 
-class Collapsed(Copycat):
+class Collapsed(NoisyCopycat):
     """The neighbourhood of one training example: a generator that lost all modes but one.
+
+    Asked for classes or captions, it knows one example of each.
 
     Arguments:
         amount: Chance that a level moves by one; on continuous data the noise's deviation as a
             share of each value's own.
     """
 
-    one: Tensor
-
-    def __init__(self, amount: float = 0.1) -> None:
-        self.amount = amount
+    order: Tensor  # [n] int64: the first of its kind stands for all
 
     def fit(self, data: Dataset, run: FitRun) -> None:
         """Choose the one example, by the training seed."""
         super().fit(data, run)
-        self.one = self.x[whole((1,), len(self.x), run.generator("mode"))]
+        self.order = torch.randperm(len(self.x), generator=run.generator("mode"))
 
-    def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """Return ``n`` blurred copies of the one example."""
-        return self._blur(self.one.expand(n, *self.one.shape[1:]), self.amount, generator)
+    def chosen(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
+        """Return the same number every time, one for each class or caption."""
+        if condition is None:
+            return self.order[:1].expand(n)
+        return self.shelf.pick(condition, torch.zeros(n, dtype=torch.int64), self.order)
 
-    def save(self, folder: Path) -> None:
-        """Write the examples and the chosen one into ``folder``."""
-        save_state(folder, {"x": self.x, "one": self.one}, {"levels": self.levels})
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors to be saved."""
+        return {"x": self.x, "order": self.order}
 
-    def load(self, folder: Path, device: torch.device) -> None:
-        """Restore what ``save`` wrote; a control stays on the CPU."""
-        super().load(folder, device)
-        self.one = load_state(folder, _CPU)[0]["one"]
+    def take(self, tensors: dict[str, Tensor]) -> None:
+        """Take what ``tensors`` gave to be saved."""
+        super().take(tensors)
+        self.order = tensors["order"]

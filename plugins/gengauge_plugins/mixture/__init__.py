@@ -7,7 +7,7 @@ from gengauge import ModelSpec, Parameter, hookimpl
 
 @hookimpl
 def gengauge_models() -> list[ModelSpec]:
-    """Return the Gaussian mixture."""
+    """Return the mixtures of Gaussians and of categoricals."""
     return [
         ModelSpec(
             id="gmm",
@@ -17,7 +17,7 @@ def gengauge_models() -> list[ModelSpec]:
                       "the EM Algorithm, https://doi.org/10.1111/j.2517-6161.1977.tb01600.x",
             target="gengauge_plugins.mixture.gmm:GaussianMixture",
             modalities=("image", "points"),
-            capabilities=("density", "clusterer"),
+            capabilities=("density", "clusterer", "denoiser"),
             budget="60 steps",
             parameters=(
                 Parameter("components", 20, "Gaussians in the mixture", minimum=1),
@@ -29,5 +29,25 @@ def gengauge_models() -> list[ModelSpec]:
                 Parameter("copies", 5, "noisy copies of levelled data that EM sees", minimum=1),
                 Parameter("restarts", 1, "starts, of which the best goes on", minimum=1),
             ),
-        )
+        ),
+        ModelSpec(
+            id="mixture-of-categoricals",
+            family="mixture",
+            summary="Mixture of independent categoricals fitted by expectation-maximisation: exact "
+                    "for levels and tokens",
+            reference="Bishop 2006, Pattern Recognition and Machine Learning, section 9.3.3, "
+                      "https://www.microsoft.com/en-us/research/publication/"
+                      "pattern-recognition-machine-learning",
+            target="gengauge_plugins.mixture.categoricals:CategoricalMixture",
+            modalities=("image", "text", "table"),
+            levelled=True,
+            capabilities=("mass", "clusterer"),
+            budget="60 steps",
+            parameters=(
+                Parameter("components", 20, "components of the mixture", minimum=1),
+                Parameter("alpha", 0.0, minimum=0,
+                          doc="count added to every level; 0: the best of six on validation"),
+                Parameter("restarts", 3, "starts, of which the best goes on", minimum=1),
+            ),
+        ),
     ]  # fmt: skip

@@ -27,6 +27,10 @@ class Decoder(Protocol):
         """Return the mean of p(x | h), in the data's units and range."""
         ...
 
+    def centre(self, h: Tensor) -> Tensor:
+        """Return the mean as floats, differentiable; 0 to 1 on levelled data."""
+        ...
+
     def sample(self, h: Tensor, generator: torch.Generator) -> Tensor:
         """Return a draw from p(x | h), in the data's units and range."""
         ...
@@ -84,16 +88,24 @@ class DiscretisedLogistic(nn.Module):
         dtype = torch.uint8 if self.levels <= 256 else torch.int64
         return value.round().clamp(0, self.levels - 1).to(dtype)
 
-    def mean(self, h: Tensor) -> Tensor:
-        """Return the level nearest to the expected one, E[x | h] = sum over j of P(x >= j).
+    def _expected(self, h: Tensor) -> Tensor:
+        """Return E[x | h] = sum over j of P(x >= j), in levels.
 
         The location itself is no mean: it may lie far outside the range, with a wide scale.
         """
         location, inverse = self._location_scale(h)
         expected = torch.zeros_like(location)
         for level in range(1, self.levels):  # one by one: all at once is levels times the memory
-            expected += torch.sigmoid((location - level + 0.5) * inverse)
-        return self._to_levels(expected)
+            expected = expected + torch.sigmoid((location - level + 0.5) * inverse)
+        return expected
+
+    def mean(self, h: Tensor) -> Tensor:
+        """Return the level nearest to the expected one."""
+        return self._to_levels(self._expected(h))
+
+    def centre(self, h: Tensor) -> Tensor:
+        """Return the centre of the expected level's bin, 0 to 1."""
+        return (self._expected(h) + 0.5) / self.levels
 
     def sample(self, h: Tensor, generator: torch.Generator) -> Tensor:
         """Return levels drawn from P(x | h)."""
@@ -134,6 +146,10 @@ class Gaussian(nn.Module):
     def mean(self, h: Tensor) -> Tensor:
         """Return the mean in the data's own units."""
         return self._location_scale(h)[0] * self.scale + self.shift
+
+    def centre(self, h: Tensor) -> Tensor:
+        """Return the mean in the data's own units."""
+        return self.mean(h)
 
     def sample(self, h: Tensor, generator: torch.Generator) -> Tensor:
         """Return a draw in the data's own units."""

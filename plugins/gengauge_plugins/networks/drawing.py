@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gengauge.errors import UnsupportedError
+from gengauge.model import Condition
 
 
 def normal(
@@ -33,7 +34,7 @@ def whole(shape: tuple[int, ...], high: int, generator: torch.Generator) -> Tens
     return torch.randint(high, shape, generator=generator, device=generator.device).cpu()
 
 
-def refuse_condition(condition: Tensor | None, model: str) -> None:
+def refuse_condition(condition: Condition | None, model: str) -> None:
     """Raise ``UnsupportedError`` when an unconditional ``model`` is given a condition."""
     if condition is not None:
         raise UnsupportedError(

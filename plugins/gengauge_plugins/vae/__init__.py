@@ -22,7 +22,9 @@ def gengauge_models() -> list[ModelSpec]:
             reference=_REFERENCE,
             target="gengauge_plugins.vae.vae:VAE",
             modalities=("image", "points"),
-            capabilities=("latent-variable", "reconstructor"),
+            capabilities=(
+                "latent-variable", "latent-decoder", "observation-model", "reconstructor",
+            ),
             budget="1000 steps",
             parameters=(
                 Parameter("latent", 24, "latent dimensions, at most the data's", minimum=1),

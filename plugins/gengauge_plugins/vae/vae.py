@@ -99,7 +99,7 @@ class VAE:
     ) -> None:
         self.latent, self.hidden, self.components = latent, hidden, components
         self.beta = beta
-        self.decode, self.batch_size, self.lr = decode, batch_size, lr
+        self.decoding, self.batch_size, self.lr = decode, batch_size, lr
         self.shape: tuple[int, ...] = ()
         self.levels: int | None = None
         self.network: Network
@@ -136,12 +136,36 @@ class VAE:
     def sample(self, n: int, condition: Tensor | None, generator: torch.Generator) -> Tensor:
         """Return ``n`` samples ``[n, *event]``: levels, or floats in the data's units."""
         refuse_condition(condition, "vae")
+        z = self.draw_prior(n, generator)
+        if self.decoding == "sample":
+            return self.draw_observation(z, generator)
+        return self.network.observation.mean(self.network.decoder(z)).view(n, *self.shape)
+
+    @torch.no_grad()
+    def draw_prior(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return ``n`` latents ``[n, latent]`` drawn from p(z)."""
         noise = normal((n, self.network.latent), generator, self._device)
-        z = self.network.prior.place(noise, uniform((n,), generator, self._device))
-        h = self.network.decoder(z)
-        observation = self.network.observation
-        x = observation.mean(h) if self.decode == "mean" else observation.sample(h, generator)
-        return x.view(n, *self.shape)
+        return self.network.prior.place(noise, uniform((n,), generator, self._device))
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Return log p(z) in nats ``[n]``."""
+        return self.network.prior.log_prob(z)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the mean of p(x | z) ``[n, *event]`` as floats; 0 to 1 on levelled data."""
+        centre = self.network.observation.centre(self.network.decoder(z))
+        return centre.view(len(z), *self.shape)
+
+    def log_observation(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return log p(x_i | z_i) in nats ``[n]``, float64."""
+        fit = self.network.observation.log_likelihood(x.flatten(1), self.network.decoder(z))
+        return fit.double().sum(-1)
+
+    @torch.no_grad()
+    def draw_observation(self, z: Tensor, generator: torch.Generator) -> Tensor:
+        """Return one draw of p(x | z_i) ``[n, *event]`` for each ``z`` ``[n, latent]``."""
+        x = self.network.observation.sample(self.network.decoder(z), generator)
+        return x.view(len(z), *self.shape)
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> Tensor:

@@ -166,7 +166,27 @@ function tradeoffPlot(section, data, against, node) {
   })];
 }
 
-const KINDS = { curve: curvePlot, cloud: cloudPlot, tradeoff: tradeoffPlot };
+function frontPlot(section, data, index) {
+  const { title, unit, lines } = data.fronts[index];
+  const traces = lines.map(({ model, points }) => {
+    const ink = modelInk(model);
+    return {
+      type: "scatter", mode: "lines+markers", name: plain(shortened(model)),
+      x: points.map((p) => p.evaluations), y: points.map((p) => p.v), text: points.map((p) => `${p.steps} steps`),
+      line: { color: ink, width: 1.5 }, marker: { size: 7, color: ink, symbol: modelSymbol(model) },
+      error_y: { ...errors(points.map((p) => ({ y: p })), "y"), color: ink },
+      hovertemplate: `${plain(model)}, %{text}<br>%{y:.5g} ${plain(unit)}<br>%{x:.4g} evaluations<extra></extra>`,
+    };
+  });
+  const xs = lines.flatMap(({ points }) => points.map((p) => Math.log10(p.evaluations)));
+  return [traces, layout({
+    xaxis: axis("function evaluations a sample", logarithmic(range(xs, 0.08))),
+    yaxis: axis(title + (unit ? ` [${unit}]` : "")), showlegend: lines.length > 1,
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 11 }, itemclick: false, itemdoubleclick: false },
+  })];
+}
+
+const KINDS = { curve: curvePlot, cloud: cloudPlot, tradeoff: tradeoffPlot, front: frontPlot };
 
 function draw(node) {
   const section = node.closest("section");

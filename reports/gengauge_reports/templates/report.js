@@ -32,8 +32,15 @@ function showColumns(table, what) {
     i === 0 || what === "all" || what === "suite:" + head.dataset.suite ||
     (what === "headline" && head.dataset.headline === "yes"));
   if (shown.filter(Boolean).length === 1) shown = shown.map(() => true);
+  // a rule and a name where, among the columns shown, another suite begins
+  let before = "";
+  const opens = heads.map((head, i) => {
+    const differs = i > 0 && shown[i] && head.dataset.suite !== before;
+    if (differs) before = head.dataset.suite;
+    return differs;
+  });
   for (const row of table.querySelectorAll("thead tr, .models tr, .controls tr")) {
-    [...row.cells].forEach((cell, i) => { cell.hidden = !shown[i]; });
+    [...row.cells].forEach((cell, i) => { cell.hidden = !shown[i]; cell.classList.toggle("opens", opens[i]); });
   }
 }
 

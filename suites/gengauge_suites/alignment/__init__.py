@@ -5,10 +5,115 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gengauge.hooks import hookimpl
-from gengauge.specs import MetricSpec
+from gengauge.specs import MetricSpec, Parameter
+
+_HOME = "gengauge_suites.alignment"
+_CLASSED = ("image", "points", "table")
 
 
 @hookimpl
 def gengauge_metrics() -> Iterable[MetricSpec]:
     """Return the alignment metrics."""
-    return ()
+    yield from _captioned()
+    yield from _judged()
+    yield MetricSpec(
+        id="cas",
+        suite="alignment",
+        label="CAS",
+        unit="accuracy",
+        direction="higher",
+        modalities=_CLASSED,
+        condition="class",
+        target=f"{_HOME}.cas:cas",
+        parameters=(
+            Parameter("examples", 2000, "at most so many samples train it", minimum=20),
+            Parameter("blocks", 5, "of the jackknife behind the interval", minimum=2),
+        ),
+        summary="Classification accuracy score: how well a classifier trained on the samples alone "
+        "tells real test examples apart; its details hold what as much real data reaches. Blind "
+        "to copied training data and to detail that this classifier of raw values cannot use.",
+        reference="Ravuri & Vinyals 2019, Classification Accuracy Score for Conditional "
+        "Generative Models, https://arxiv.org/abs/1905.10887",
+    )
+
+
+def _captioned() -> Iterable[MetricSpec]:
+    yield MetricSpec(
+        id="clip_score",
+        suite="alignment",
+        label="CLIP score",
+        unit="2.5 x cosine",
+        direction="higher",
+        modalities=("image",),
+        embedded=True,
+        uses="text",
+        condition="caption",
+        headline=True,
+        target=f"{_HOME}.clip:clip_score",
+        parameters=(
+            Parameter("prefix", "auto", "set before each caption; auto: the embedder's own, else "
+                      "the paper's 'A photo depicts'"),
+        ),
+        summary="How near the image of a caption lies to it, in the eyes of a CLIP. Blind to what "
+        "that CLIP does not see, such as counts and relations, and to variety.",
+        reference="Hessel et al. 2021, CLIPScore: A Reference-free Evaluation Metric for Image "
+        "Captioning, https://arxiv.org/abs/2104.08718",
+    )  # fmt: skip
+    yield MetricSpec(
+        id="clip_r_precision",
+        suite="alignment",
+        label="CLIP R-precision",
+        unit="share",
+        direction="higher",
+        modalities=("image",),
+        embedded=True,
+        uses="text",
+        condition="caption",
+        target=f"{_HOME}.clip:clip_r_precision",
+        parameters=(
+            Parameter("candidates", 100, "captions to choose from, the true one among them",
+                      minimum=2),
+        ),
+        summary="How often a CLIP picks the caption that was asked for out of 100: guessing gives "
+        "0.01. Blind to the looks of the image, to variety, and to differences between captions "
+        "that are rare among the 99 others.",
+        reference="Park et al. 2021, Benchmark for Compositional Text-to-Image Synthesis, "
+        "https://datasets-benchmarks-proceedings.neurips.cc/paper_files/paper/2021/hash/"
+        "0a09c8844ba8f0936c20bd791130d6b6-Abstract-round1.html; after Xu et al. 2018, AttnGAN, "
+        "https://arxiv.org/abs/1711.10485",
+    )  # fmt: skip
+
+
+def _judged() -> Iterable[MetricSpec]:
+    yield MetricSpec(
+        id="class_accuracy",
+        suite="alignment",
+        label="Class accuracy",
+        unit="share",
+        direction="higher",
+        modalities=_CLASSED,
+        embedded=True,
+        uses="classes",
+        condition="class",
+        headline=True,
+        target=f"{_HOME}.accuracy:class_accuracy",
+        summary="How often a classifier of real data finds the class that was asked for. Blind to "
+        "variety within a class, to copies, and to what does not matter for the class.",
+        reference="Shmelkov et al. 2018, How good is my GAN? (GAN-test), "
+        "https://arxiv.org/abs/1807.09499",
+    )
+    yield MetricSpec(
+        id="attribute_accuracy",
+        suite="alignment",
+        label="Attribute accuracy",
+        unit="share",
+        direction="higher",
+        modalities=("image",),
+        embedded=True,
+        uses="attributes",
+        condition="caption",
+        target=f"{_HOME}.accuracy:attribute_accuracy",
+        summary="How often all that a caption says is found in its image; its details hold each "
+        "attribute by itself. Blind to variety, to copies, and to what captions do not say.",
+        reference="After Huang et al. 2023, T2I-CompBench, https://arxiv.org/abs/2307.06350",
+    )

@@ -1,4 +1,4 @@
-"""Small datasets that need no download: 8x8 digits and five planar densities in closed form."""
+"""Small datasets: digits, clothes, captioned shapes, and five planar densities."""
 
 from __future__ import annotations
 
@@ -30,6 +30,26 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         labelled=True,
         embedders=("digits",),
     )
+    yield DatasetSpec(
+        id="fashion-mnist",
+        summary="70,000 pieces of clothing of 28 x 28 pixels with 256 grey levels, in ten classes",
+        target="gengauge_suites.datasets.fashion:load",
+        reference="Xiao, Rasul & Vollgraf 2017, Fashion-MNIST: a Novel Image Dataset for "
+        "Benchmarking Machine Learning Algorithms, https://arxiv.org/abs/1708.07747",
+        modality="image",
+        levels=256,
+        labelled=True,
+    )
+    yield DatasetSpec(
+        id="shapes",
+        summary="16,000 drawings of 32 x 32 pixels: one shape each, of 540 sorts, with a caption",
+        target="gengauge_suites.datasets.shapes:load",
+        modality="image",
+        levels=256,
+        labelled=True,
+        captioned=True,
+        embedders=("shapes", "clip/shapes"),
+    )
     for name, summary in _POINTS.items():
         yield DatasetSpec(
             id=f"points/{name}",
@@ -38,3 +58,24 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
             modality="points",
             has_truth=True,
         )
+    yield from _texts()
+
+
+def _texts() -> Iterable[DatasetSpec]:
+    yield DatasetSpec(
+        id="text/devils-dictionary",
+        summary="Bierce's Devil's Dictionary, 353,000 characters in windows of 64: prose and verse",
+        target="gengauge_suites.datasets.text:load",
+        reference="Bierce 1911, The Devil's Dictionary, Internet Wiretap edition (public domain), "
+        "https://packages.debian.org/dict-devil",
+        modality="text",
+        levels=81,
+    )
+    yield DatasetSpec(
+        id="text",
+        summary="A text file of yours in UTF-8, as bytes in windows of 64",
+        target="gengauge_suites.datasets.text:load_file",
+        modality="text",
+        levels=256,
+        takes_path=True,
+    )

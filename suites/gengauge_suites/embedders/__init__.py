@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gengauge.hooks import hookimpl
 from gengauge.specs import EmbedderSpec
+from gengauge_suites.embedders.published import published
 
 
 @hookimpl
@@ -17,7 +18,27 @@ def gengauge_embedders() -> Iterable[EmbedderSpec]:
         target="gengauge_suites.embedders.digits:DigitsEmbedder",
         modalities=("image",),
         preprocessing="grey level / 16",
+        gives=("features", "classes"),
         reference="gengauge_suites/embedders/digits.md; trained by embedders/train_digits.py",
+    )
+    yield EmbedderSpec(
+        id="shapes",
+        summary="64 features of a small judge of the shapes' four attributes",
+        target="gengauge_suites.embedders.shapes:ShapesEmbedder",
+        modalities=("image",),
+        preprocessing="level / 255",
+        gives=("features", "classes", "attributes"),
+        reference="gengauge_suites/embedders/shapes.md; trained by embedders/train_shapes.py",
+    )
+    yield EmbedderSpec(
+        id="clip/shapes",
+        summary="64 features of a tiny CLIP of the shapes and their captions, not normalised",
+        target="gengauge_suites.embedders.clip_shapes:ShapesClip",
+        modalities=("image",),
+        preprocessing="level / 255, mean 1/4, deviation 1/4; words of the grammar, 16 at most",
+        gives=("features", "text"),
+        reference="gengauge_suites/embedders/clip_shapes.md; trained by "
+        "embedders/train_clip_shapes.py",
     )
     yield EmbedderSpec(
         id="identity",
@@ -25,3 +46,4 @@ def gengauge_embedders() -> Iterable[EmbedderSpec]:
         target="gengauge_suites.embedders.identity:IdentityEmbedder",
         modalities=("image", "points", "text", "table"),
     )
+    yield from published()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gengauge.hooks import hookimpl
 from gengauge.specs import MetricSpec, Parameter
+from gengauge_suites.fidelity.specs_named import named
 
 _HOME = "gengauge_suites.fidelity"
 _EMBEDDED = ("image", "points", "table")
@@ -20,6 +21,7 @@ def gengauge_metrics() -> Iterable[MetricSpec]:
     yield from _transport()
     yield from _kernels()
     yield from _classifier()
+    yield from named()
 
 
 def _frechet() -> Iterable[MetricSpec]:
@@ -31,6 +33,7 @@ def _frechet() -> Iterable[MetricSpec]:
         direction="lower",
         modalities=_EMBEDDED,
         embedded=True,
+        not_in=("inception",),  # there it is called FID
         headline=True,
         target=f"{_HOME}.frechet:fd",
         summary="Frechet distance: gap between mean and covariance of sample and test features. "

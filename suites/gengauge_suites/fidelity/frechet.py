@@ -7,6 +7,7 @@ code does; everything is float64, because float32 is off by up to one per cent.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -17,7 +18,7 @@ from gengauge.statistics import Interval, block_jackknife
 from gengauge_suites.fidelity.clouds import embedded, problem
 from gengauge_suites.fidelity.extrapolation import corrected, line
 from gengauge_suites.fidelity.few import BLOCKS, left_out
-from gengauge_suites.fidelity.intervals import symmetric
+from gengauge_suites.fidelity.intervals import normal
 from gengauge_suites.fidelity.linearised import Linearised, linearised
 from gengauge_suites.fidelity.moments import Factor, Moments
 from gengauge_suites.fidelity.passes import identity
@@ -37,7 +38,7 @@ def fd(evidence: Evidence, embedder: Embedder) -> Score:
     return _score(evidence, found.value, replace(interval, low=max(0.0, interval.low)))
 
 
-def fd_infinity(evidence: Evidence, embedder: Embedder, method: str) -> Score:
+def fd_infinity(evidence: Evidence, embedder: Embedder, method: str = "jackknife") -> Score:
     """Return the distance with the O(1/n) bias removed; it may be negative.
 
     ``jackknife`` leaves a block out of both clouds at once, so it sees, and removes, the bias of
@@ -115,7 +116,8 @@ class Many:
 
     def interval(self) -> Interval:
         """Return the interval of the plug-in distance for its expectation."""
-        return symmetric(self.value, self.linear.variance(len(self.x), len(self.y)), _METHOD)
+        variance = self.linear.variance(len(self.x), len(self.y))
+        return normal(self.value, math.sqrt(variance), _METHOD)
 
     def at_infinity(self, method: str) -> tuple[float, Interval]:
         """Return the distance without the bias of finite samples, and its interval."""
@@ -123,10 +125,10 @@ class Many:
         if method == "jackknife":
             value = corrected(self.x, self.y, self.moments)
             variance = self.linear.variance(n, m)
-            return value, symmetric(value, variance, f"bias-corrected {_METHOD}")
+            return value, normal(value, math.sqrt(variance), f"bias-corrected {_METHOD}")
         value, spread, second = line(self.x, self.moments[1], self.factor)
         variance = self.linear.variance(n, m, spread, second)
-        return value, symmetric(value, variance, f"line in 1/n, {_METHOD}")
+        return value, normal(value, math.sqrt(variance), f"line in 1/n, {_METHOD}")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ KID: Binkowski et al. 2018, Demystifying MMD GANs, section 4, https://arxiv.org/
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from gengauge.evidence import Evidence
 from gengauge.metric import Embedder, Score, unscored
 from gengauge_suites.fidelity.clouds import embedded, points, problem
-from gengauge_suites.fidelity.intervals import symmetric
+from gengauge_suites.fidelity.intervals import normal
 from gengauge_suites.fidelity.passes import passes
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
@@ -76,18 +77,18 @@ def median_distance(y: Tensor) -> float:
 def _score(sums: Sums, second: float) -> Score:
     value, variance = sums.estimate()
     variance = max(variance - second, second)
-    interval = symmetric(value, variance, "normal, delete-one jackknife of both clouds")
+    interval = normal(value, math.sqrt(variance), "normal, delete-one jackknife of both clouds")
     n, m = len(sums.within_x), len(sums.within_y)
     return Score(value, interval, n_samples=n, n_reference=m)
 
 
 def unbiased_mmd(kernel: Kernel, x: Tensor, y: Tensor) -> tuple[float, float]:
-    """Return MMD^2 of ``x`` ``[n, d]`` and ``y`` ``[m, d]`` and its standard error."""
-    score = _score(sums_of(kernel, x, y), second_order(kernel, x, y))
-    assert score.value is not None
-    assert score.interval is not None
-    assert score.interval.standard_error is not None
-    return score.value, score.interval.standard_error
+    """Return MMD^2 of ``x`` ``[n, d]`` and ``y`` ``[m, d]`` and its jackknife standard error.
+
+    Where the clouds are alike the error is about 1.4 times too large: see `second_order`.
+    """
+    value, variance = sums_of(kernel, x, y).estimate()
+    return value, math.sqrt(variance)
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,25 @@
-"""Per-example log-likelihoods of held-out data, whatever way a model can answer.
+"""Per-example log-likelihoods of held-out data, by the strongest answer a model has.
 
-Everything is computed once a trial, in batches, and kept in float64 on the CPU.
+The order of preference is: exact mass, exact density, importance-weighted bound, the model's own
+variational bound, a diffusion's variational bound. Everything is computed once a trial.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gengauge.data import dequantise
 from gengauge.evidence import Evidence
-from gengauge.model import Density, LatentVariable, Mass
+from gengauge.likelihood import Density, GaussianDiffusion, LatentVariable, Mass, VariationalBound
+from gengauge_suites.likelihood import diffusion
+from gengauge_suites.likelihood.evaluating import evaluate, held_out, of_shape
 
-_BATCH = 2000  # examples at a time
 _WEIGHTS = 1 << 15  # log-weights at a time
 
 
@@ -27,33 +30,57 @@ class Estimate:
     values: Tensor
     exact: bool
     method: str
+    details: dict[str, Any] = field(default_factory=dict)
+    dequantised: dict[str, float] = field(default_factory=dict)  # mean nats by each way
 
 
-def continuous(evidence: Evidence, k: int) -> Estimate | None:
+def continuous(evidence: Evidence, k: int, terms: int) -> Estimate | None:
     """Return log-densities ``[n]`` of the test examples, or None where the model has none."""
     model = evidence.model
     if isinstance(model, Density):
-        values = evidence.memo("log_prob", lambda: _batched(model.log_prob, evidence))
+        values = evidence.memo("log_prob", lambda: evaluate(model.log_prob, held_out(evidence)))
         return Estimate(values, True, "density")
-    return _weighted(evidence, k)
+    return _bounded(evidence, k, terms)
 
 
-def discrete(evidence: Evidence, k: int, draws: int) -> Estimate | None:
+def discrete(evidence: Evidence, k: int, draws: int, way: str, terms: int) -> Estimate | None:
     """Return log-masses ``[n]`` of levelled test examples, or None where the model has none.
 
     A density is asked for ``draws`` uniform dequantisations of each example, the same for every
-    model; their mean bounds the log-mass from below (Theis et al. 2016, eq. 3).
+    model. Their average density (``importance``) or average log-density (``uniform``) bounds
+    the log-mass from below in expectation.
     """
     model = evidence.model
+    if isinstance(model, Mass) or not isinstance(model, Density):
+        return mass_or_bound(evidence, k, terms)
+    drawn = evidence.memo(("dequantised", draws), lambda: _dequantised(model, evidence, draws))
+    both = {"importance": iwae(drawn), "uniform": elbo(drawn)}
+    means = {name: float(v.mean()) for name, v in both.items() if bool(v.isfinite().all())}
+    method = f"{way} dequantisation, {draws} draws"
+    return Estimate(both[way], False, method, dequantised=means)
+
+
+def mass_or_bound(evidence: Evidence, k: int, terms: int) -> Estimate | None:
+    """Return log-masses ``[n]`` of discrete test examples without dequantising, or None."""
+    model = evidence.model
     if isinstance(model, Mass):
-        values = evidence.memo("log_mass", lambda: _batched(model.log_mass, evidence))
+        values = evidence.memo("log_mass", lambda: evaluate(model.log_mass, held_out(evidence)))
         return Estimate(values, True, "mass")
-    if isinstance(model, Density):
-        values = evidence.memo(
-            ("dequantised", draws), lambda: _dequantised(model.log_prob, evidence, draws)
-        )
-        return Estimate(values, False, f"uniform dequantisation, {draws} draws")
-    return _weighted(evidence, k)
+    return _bounded(evidence, k, terms)
+
+
+def variational(evidence: Evidence, terms: int) -> Estimate | None:
+    """Return the model's own or its diffusion's variational bound ``[n]``, or None."""
+    model = evidence.model
+    if isinstance(model, VariationalBound):
+        generator = evidence.generator("bound")
+        bound = partial(model.bound, generator=generator)
+        values = evidence.memo("bound", lambda: evaluate(bound, held_out(evidence)))
+        return Estimate(values, False, "the model's variational bound")
+    if isinstance(model, GaussianDiffusion):
+        bounds = evidence.memo(("diffusion", terms), lambda: diffusion.bound(evidence, terms))
+        return Estimate(bounds.values, False, bounds.method, bounds.details)
+    return None
 
 
 def log_weights(evidence: Evidence, k: int) -> Tensor | None:
@@ -83,47 +110,46 @@ def effective_sample_size(weights: Tensor) -> Tensor:
     return (2 * weights.logsumexp(0) - (2 * weights).logsumexp(0)).exp()
 
 
-def _weighted(evidence: Evidence, k: int) -> Estimate | None:
+def sample_size_details(weights: Tensor) -> dict[str, Any]:
+    """Return the effective sample sizes of log-weights ``[k, n]``, with a warning when poor."""
+    size, k = effective_sample_size(weights), len(weights)
+    details: dict[str, Any] = {
+        "effective_sample_size": {"mean": float(size.mean()), "min": float(size.min()), "of": k}
+    }
+    if k > 1 and float(size.mean()) < 2:
+        details["warning"] = (
+            f"of {k} importance samples fewer than 2 count on average: the bound may be loose by "
+            "many nats, and its interval does not show it"
+        )
+    return details
+
+
+def _bounded(evidence: Evidence, k: int, terms: int) -> Estimate | None:
     weights = log_weights(evidence, k)
-    return None if weights is None else Estimate(iwae(weights), False, f"IWAE-{k}")
+    if weights is None:
+        return variational(evidence, terms)
+    return Estimate(iwae(weights), False, f"IWAE-{k}", sample_size_details(weights))
 
 
 def _log_weights(model: LatentVariable, evidence: Evidence, k: int) -> Tensor:
     generator = evidence.generator("log_weights")
-    x = evidence.dataset.test.x.to(evidence.device)
     with torch.no_grad():
         parts = [
-            _of_shape(model.log_weights(part, k, generator), (k, len(part)), "log_weights")
-            for part in torch.split(x, max(1, _WEIGHTS // k))
+            of_shape(model.log_weights(part, k, generator), (k, len(part)), "log_weights")
+            for part in torch.split(held_out(evidence), max(1, _WEIGHTS // k))
         ]
     return torch.cat(parts, 1)
 
 
-def _batched(function: Callable[[Tensor], Tensor], evidence: Evidence) -> Tensor:
-    return _evaluate(function, evidence.dataset.test.x.to(evidence.device))
-
-
-def _evaluate(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    name = getattr(function, "__name__", "the model")
-    with torch.no_grad():
-        parts = [_of_shape(function(part), (len(part),), name) for part in torch.split(x, _BATCH)]
-    return torch.cat(parts)
-
-
-def _dequantised(function: Callable[[Tensor], Tensor], evidence: Evidence, draws: int) -> Tensor:
+def _dequantised(model: Density, evidence: Evidence, draws: int) -> Tensor:
+    """Return log-densities ``[draws, n]`` of dequantised examples, in units of a level's bin."""
     data = evidence.dataset
     assert data.levels is not None
     generator = evidence.generator("dequantise")
-    total = torch.zeros(len(data.test), dtype=torch.float64)
+    # A level's bin is 1 / levels wide: the mass in it is the density over levels ** dimensions.
+    per_bin = data.dimensions * math.log(data.levels)
+    drawn = []
     for _ in range(draws):
         y = dequantise(data.test.x, data.levels, generator).to(evidence.device)
-        total += _evaluate(function, y)
-    # A level's bin is 1 / levels wide: the mass in it is the density over levels ** dimensions.
-    return total / draws - data.dimensions * math.log(data.levels)
-
-
-def _of_shape(values: Tensor, shape: tuple[int, ...], name: str) -> Tensor:
-    """Return ``values`` as float64 on the CPU; a wrong shape would broadcast without a word."""
-    if tuple(values.shape) != shape:
-        raise ValueError(f"{name} returned shape {list(values.shape)}, expected {list(shape)}")
-    return values.detach().to("cpu", torch.float64)
+        drawn.append(evaluate(model.log_prob, y) - per_bin)
+    return torch.stack(drawn)

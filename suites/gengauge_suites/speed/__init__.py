@@ -42,6 +42,7 @@ def gengauge_metrics() -> Iterable[MetricSpec]:
     )  # fmt: skip
     yield from _training()
     yield from _counts()
+    yield from _fronts()
 
 
 def _training() -> Iterable[MetricSpec]:
@@ -65,10 +66,50 @@ def _counts() -> Iterable[MetricSpec]:
         "parameters", "Parameters", "numbers", "lower", hardware_bound=False, source="",
         summary="Fitted numbers the model holds. Blind to how often each one is used.",
     )  # fmt: skip
+    yield _metric(
+        "flops_per_sample", "FLOPs", "operations", "lower", module="flops", hardware_bound=False,
+        summary="Multiplications and additions behind one sample in matrix products, convolutions "
+        "and attention, by torch's formulas. Blind to every other operation, and to all that "
+        "runs outside torch.",
+        source="torch.utils.flop_counter, "
+        "https://docs.pytorch.org/docs/stable/generated/torch.utils.flop_counter.FlopCounterMode.html",
+    )  # fmt: skip
+    yield _metric(
+        "energy_per_sample", "Energy", "J", "lower", module="energy",
+        summary="Energy the whole graphics card uses while it samples in the largest affordable "
+        "batch, idle draw included. Blind to the processor and to the rest of the machine.",
+        source="NVIDIA Management Library, nvmlDeviceGetTotalEnergyConsumption, "
+        "https://docs.nvidia.com/deploy/nvml-api/",
+    )  # fmt: skip
+
+
+def _fronts() -> Iterable[MetricSpec]:
+    """Return the fewest evaluations for good samples: FD of images, sliced W2 of points."""
+    rows = (
+        ("fd", "FD", "Frechet distance", True, ("image",)),
+        ("sliced_w2", "sliced W2", "sliced Wasserstein distance", False, ("points", "table")),
+    )
+    for name, label, words, embedded, modalities in rows:
+        yield _metric(
+            f"evaluations_to_{name}", f"NFE to best {label}", "evaluations", "lower",
+            module="front", hardware_bound=False, uses_samples=True, modalities=modalities,
+            embedded=embedded, source="Karras et al. 2022, Elucidating the Design Space of "
+            "Diffusion-Based Generative Models, https://arxiv.org/abs/2206.00364",
+            summary=f"Fewest network evaluations behind a sample with which the {words} is within "
+            "a tenth and a standard error of the model's own best; the whole front is in the "
+            "details. Blind to how good that best is.",
+        )  # fmt: skip
 
 
 def _metric(
-    id_: str, label: str, unit: str, direction: str, *, source: str = _SOURCE, **options: Any
+    id_: str,
+    label: str,
+    unit: str,
+    direction: str,
+    *,
+    source: str = _SOURCE,
+    module: str = "metrics",
+    **options: Any,
 ) -> MetricSpec:
     return MetricSpec(
         id=id_,
@@ -77,6 +118,6 @@ def _metric(
         unit=unit,
         direction=direction,
         reference=source,
-        target=f"gengauge_suites.speed.metrics:{id_}",
+        target=f"gengauge_suites.speed.{module}:{id_}",
         **{"uses_samples": False, "hardware_bound": True, **options},
     )

@@ -1,0 +1,1 @@
+"""Tables of categorical probabilities, shared by the families that count."""

@@ -1,0 +1,82 @@
+"""The pages in docs/ say what the code and the tests say."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from agreement import DOCS, budget, entries, undocumented
+
+from gengauge.registry import Registry
+
+ROOT = DOCS.parent
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_metrics", DOCS / "metrics.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_metrics_is_what_the_specs_and_budgets_give(generator):
+    same = generator.page(Registry()) == (DOCS / "metrics.md").read_text("utf-8")
+    assert same, "run: python docs/metrics.py"
+
+
+def test_the_readme_leads_to_it():
+    assert "(docs/metrics.md)" in (ROOT / "README.md").read_text()
+
+
+def test_every_link_of_the_page_leads_somewhere():
+    text = (DOCS / "metrics.md").read_text("utf-8")
+    headings = {h.strip("`") for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        found = target[1:] in headings if target[0] == "#" else (DOCS / target).exists()
+        assert found, target
+
+
+def test_a_metric_without_kinds_and_intervals_is_named(generator, monkeypatch, tmp_path):
+    for name in ("intervals.toml", "agreement.toml"):
+        (tmp_path / name).write_text((DOCS / name).read_text("utf-8").replace("[fd]", "[other]"))
+    monkeypatch.setattr(generator, "HERE", tmp_path)
+    with pytest.raises(SystemExit, match=r"lacks kinds and intervals of: fd$"):
+        generator.page(Registry())
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda e: f"{e['metric']}-{e['peer']}")
+def test_a_budget_is_what_its_test_uses(entry):
+    code = (ROOT / entry["tested"]).read_text()
+    assert f'budget("{entry["metric"]}", "{entry["peer"]}")' in code
+    assert entry["budget"] > 0
+
+
+def test_every_peer_file_reads_its_budgets():
+    for path in Path(ROOT / "tests/peers").glob("test_*.py"):
+        assert "from agreement import budget" in path.read_text(), path
+
+
+def test_an_unknown_budget_says_what_to_add():
+    with pytest.raises(AssertionError, match="add metric, peer, budget"):
+        budget("fd", "nobody")
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind", "method", "missing"),
+    [
+        ("nll", "exact", "student-t, n = 1,397", ""),
+        ("nll", "estimate", "student-t, n = 397", "kinds lack 'estimate'"),
+        ("nll", "exact", "bootstrap", "intervals lack 'bootstrap'"),
+        ("nope", "exact", "", r"no [nope]"),
+    ],
+)
+def test_what_is_not_documented_is_named(metric, kind, method, missing):
+    found = undocumented(metric, kind, method)
+    assert missing in found
+    assert bool(missing) == bool(found)
