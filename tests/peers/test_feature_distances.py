@@ -6,9 +6,12 @@ import scipy.linalg
 import torch
 from agreement import budget
 
-from gengauge_suites.fidelity.frechet import distance, distance_of_few, jackknifed, moments
+from gengauge.evidence import Features
+from gengauge_suites.fidelity.frechet import measure
 from gengauge_suites.fidelity.kernel import cubic, unbiased_mmd
-from gengauge_suites.fidelity.neighbours import count
+from gengauge_suites.fidelity.moments import distance, distance_of_few, moments
+from gengauge_suites.fidelity.neighbours import estimate
+from gengauge_suites.fidelity.passes import measured
 
 fid = pytest.importorskip("torch_fidelity.metric_fid")
 kid = pytest.importorskip("torch_fidelity.metric_kid")
@@ -33,7 +36,7 @@ def torch_fidelity_fd(x, y):
 @pytest.mark.parametrize(("n", "m", "d"), [(500, 400, 16), (1000, 1200, 64), (3000, 3000, 128)])
 def test_frechet_distance_agrees_to_one_in_a_million(n, m, d):
     x, y = clouds(n, m, d)
-    ours = jackknifed(x, y, blocks=20)[0]
+    ours = measure(x, y).value
     assert ours == pytest.approx(torch_fidelity_fd(x, y), **budget("fd", "torch-fidelity"))
     assert ours == pytest.approx(distance(*moments(x), *moments(y)), rel=1e-9)
 
@@ -71,8 +74,7 @@ def test_precision_and_recall_agree(k):
     theirs = prc.prc_features_to_metric(
         x, y, prc_neighborhood=k, prc_batch_size=100, save_cpu_ram=False, verbose=False
     )
-    ours = count(x, y, k)
-    allowed = budget("precision", "torch-fidelity")
-    assert float(ours.precision[-1]) == pytest.approx(float(theirs["precision"]), **allowed)
-    allowed = budget("recall", "torch-fidelity")
-    assert float(ours.recall[-1]) == pytest.approx(float(theirs["recall"]), **allowed)
+    ours = measured(Features(x, y), (k,), (k,))[2]
+    for name in ("precision", "recall"):
+        allowed = budget(name, "torch-fidelity")
+        assert estimate(ours, k, name).value == pytest.approx(float(theirs[name]), **allowed)

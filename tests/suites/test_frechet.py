@@ -6,14 +6,10 @@ import pytest
 import torch
 from standins import evidence, normal
 
-from gengauge_suites.fidelity.frechet import (
-    distance,
-    distance_of_few,
-    fd,
-    fd_infinity,
-    jackknifed,
-    moments,
-)
+from gengauge_suites.fidelity.extrapolation import line
+from gengauge_suites.fidelity.few import left_out
+from gengauge_suites.fidelity.frechet import Few, Many, fd, fd_infinity, measure
+from gengauge_suites.fidelity.moments import Factor, Moments, distance, distance_of_few, moments
 
 
 def diagonal(values):
@@ -66,14 +62,100 @@ def test_both_forms_agree_where_both_are_exact():
     assert distance_of_few(x, y) == pytest.approx(between(x, y), rel=1e-10)
 
 
-def test_left_out_moments_are_those_of_the_rest():
+def blockwise(x, y, blocks=20):
+    n, m = len(x), len(y)
+    of_x, of_y = torch.arange(n) * blocks // n, torch.arange(m) * blocks // m
+    return [distance_of_few(x[of_x != b], y[of_y != b]) for b in range(blocks)]
+
+
+def test_bias_correction_leaves_out_real_blocks():
     x, y = normal(200, 8, 6) + 50, normal(240, 8, 7) + 50
-    few = [distance_of_few(x, y)]
-    blocks_x, blocks_y = torch.arange(200) * 20 // 200, torch.arange(240) * 20 // 240
-    few += [distance_of_few(x[blocks_x != b], y[blocks_y != b]) for b in range(20)]
-    value, _, corrected = jackknifed(x, y)
-    assert value == pytest.approx(few[0], rel=1e-8)
-    assert corrected == pytest.approx(20 * few[0] - 19 * sum(few[1:]) / 20, rel=1e-6)
+    found = measure(x, y)
+    assert isinstance(found, Many)
+    assert found.value == pytest.approx(distance_of_few(x, y), rel=1e-8)
+    expected = 20 * found.value - 19 * sum(blockwise(x, y)) / 20
+    assert found.at_infinity("jackknife")[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_left_out_blocks_of_few_examples_agree_with_measuring_the_rest():
+    x, y = normal(60, 90, 6) + 50, normal(80, 90, 7) + 50.1
+    value, parts = left_out(x, y)
+    assert value == pytest.approx(distance_of_few(x, y), rel=1e-12)
+    assert parts == pytest.approx(blockwise(x, y), rel=1e-6)
+    assert isinstance(measure(x, y), Few)
+
+
+def test_influences_are_derivatives_of_the_distance():
+    """Weighting an example up by a little moves the distance by its influence over n."""
+    x, y = 1.2 * normal(60, 4, 1) + 0.2, normal(50, 4, 2)
+    found = measure(x, y).linear
+    for cloud, expected in ((0, found.of_samples), (1, found.of_reference)):
+        z, slopes, step = (x, y)[cloud], [], 1e-4
+        for i in range(len(z)):
+            w = torch.ones(len(z), dtype=torch.float64)
+            w[i] += step
+            w /= w.sum()
+            mean = w @ z
+            cov = (z - mean).T @ ((z - mean) * w[:, None]) * len(z) / (len(z) - 1)
+            one = (mean, cov) if cloud == 0 else moments(x)
+            two = (mean, cov) if cloud == 1 else moments(y)
+            slopes.append((distance(*one, *two) - found.value) / step * len(z))
+        assert float(torch.tensor(slopes).var()) == pytest.approx(expected, rel=0.06)  # n or n - 1
+
+
+def test_an_eigenvector_factor_gives_what_a_triangular_one_gives():
+    x, y = normal(300, 5, 1) + 0.3, 1.1 * normal(280, 5, 2)
+    plain = measure(x, y)
+    wide = [torch.cat([z, z[:, :2] * 2, torch.ones(len(z), 1)], 1) for z in (x, y)]
+    whole = torch.cat([torch.eye(5), 2 * torch.eye(5)[:2]]).double()
+    turned = [torch.cat([z @ whole.T, torch.ones(len(z), 1).double()], 1) for z in (x, y)]
+    assert torch.allclose(wide[0], turned[0])
+    singular = measure(*wide)
+    assert not singular.factor.triangular
+    _, r = torch.linalg.qr(whole)  # the same clouds in five dimensions, lengths kept
+    full = measure(*(z @ r.T for z in (x, y)))
+    assert full.factor.triangular
+    assert singular.value == pytest.approx(full.value, rel=1e-9)
+    assert singular.linear.of_reference == pytest.approx(full.linear.of_reference, rel=1e-6)
+    assert singular.linear.noise == pytest.approx(full.linear.noise, rel=1e-6)
+    assert plain.factor.triangular
+
+
+def test_constant_features_are_at_the_distance_of_their_points():
+    found = evidence(samples=torch.ones(60, 3), test=torch.ones(50, 3) * 3)
+    score = fd(found, Plain())
+    assert score.value == pytest.approx(12)
+    assert score.interval.high == pytest.approx(12)
+
+
+def test_moments_join_and_part():
+    x = normal(90, 4, 1) + 7
+    one, two, both = Moments.of(x[:30]), Moments.of(x[30:]), Moments.of(x)
+    for found, expected in ((one.joined(two), both), (both.without(one), two)):
+        assert found.n == expected.n
+        assert torch.allclose(found.mean, expected.mean, rtol=1e-12)
+        assert torch.allclose(found.scatter, expected.scatter, rtol=1e-10)
+
+
+def test_a_line_removes_the_samples_bias_and_leaves_the_references():
+    """Against the truth as reference both biases are of the samples: the intercept is near 0."""
+    d, n = 8, 2000
+    truth = Moments(10**9, torch.zeros(d).double(), torch.eye(d).double() * (10**9 - 1))
+    found = [line(normal(n, d, i), truth, Factor.of(truth.covariance))[0] for i in range(30)]
+    found = torch.tensor(found)
+    plain = (d + d * (d + 1) / 4) / n
+    assert abs(float(found.mean())) < min(4 * float(found.std()) / 30**0.5, plain / 2)
+
+
+def test_the_method_is_part_of_the_protocol():
+    x, y = normal(200, 3, 1), normal(150, 3, 2)
+    found = evidence(samples=x, test=y)
+    by = {m: fd_infinity(found, Plain(), m) for m in ("jackknife", "line")}
+    assert by["line"].protocol == {"method": "line"}
+    assert by["line"].value > by["jackknife"].value  # the reference's bias is still in it
+    few = evidence(samples=normal(50, 60, 1), test=normal(50, 60, 2))
+    assert "well over 60 examples" in fd_infinity(few, Plain(), "line").reason
+    assert fd_infinity(few, Plain(), "jackknife").value is not None
 
 
 def test_expected_bias_of_a_standard_normal():
@@ -87,31 +169,19 @@ def test_expected_bias_of_a_standard_normal():
     assert abs(float(values.mean()) - expected) < 4 * float(values.std()) / repeats**0.5
 
 
-def simulate(shift, repeats=80, n=600, d=8):
-    """Return value, interval and corrected value of draws of one known pair of populations."""
-    out = []
-    for i in range(repeats):
-        value, interval, corrected = jackknifed(
-            normal(n, d, 2 * i) * 1.2 + shift, normal(n, d, 2 * i + 1)
-        )
-        out.append((value, interval.low, interval.high, corrected))
-    return torch.tensor(out, dtype=torch.float64).T
-
-
-def test_intervals_cover_what_they_claim():
-    """95 % intervals, 80 draws, D = 8, n = 600: between 88 % and all must cover."""
-    shift, d = 0.1, 8
-    value, low, high, corrected = simulate(shift)
-    centre = value.mean()
-    assert float(((low <= centre) & (centre <= high)).double().mean()) >= 0.88
+def test_the_corrected_distance_is_that_of_the_populations():
+    shift, d, repeats = 0.1, 8, 80
+    found = [
+        measure(normal(600, d, 2 * i) * 1.2 + shift, normal(600, d, 2 * i + 1))
+        for i in range(repeats)
+    ]
+    corrected = torch.tensor([f.at_infinity("jackknife")[0] for f in found]).double()
     population = d * (shift**2 + 0.2**2)
-    move = corrected - value
-    covered = (low + move <= population) & (population <= high + move)
-    assert float(covered.double().mean()) >= 0.88
-    assert centre > population * 1.03  # the plain value is biased,
-    error = float(corrected.std()) / len(corrected) ** 0.5
+    assert sum(f.value for f in found) / repeats > population * 1.03  # the plain value is biased,
+    error = float(corrected.std()) / repeats**0.5
     assert abs(float(corrected.mean()) - population) < 4 * error  # the corrected one is not
-    assert float((high - low).mean()) < population  # and the intervals say something
+    widths = [f.interval().high - f.interval().low for f in found]
+    assert sum(widths) / repeats < population  # and the intervals say something
 
 
 class Plain:
@@ -124,7 +194,7 @@ class Plain:
 def test_scores_carry_sizes_and_share_one_measurement():
     x, y = normal(100, 4, 1), normal(120, 4, 2)
     found = evidence(samples=x, test=y)
-    plain, corrected = fd(found, Plain()), fd_infinity(found, Plain())
+    plain, corrected = fd(found, Plain()), fd_infinity(found, Plain(), "jackknife")
     assert (plain.n_samples, plain.n_reference) == (100, 120)
     assert plain.value == pytest.approx(between(x, y), rel=1e-10)  # the order does not matter
     assert plain.interval.low < plain.value < plain.interval.high

@@ -4,14 +4,20 @@ import pytest
 import torch
 from standins import evidence, normal
 
+from gengauge.evidence import Features
+from gengauge_suites.fidelity import tiles
 from gengauge_suites.fidelity.kernel import (
+    Sums,
     cubic,
     gaussian,
     kid,
     median_distance,
     mmd,
+    second_order,
+    sums_of,
     unbiased_mmd,
 )
+from gengauge_suites.fidelity.passes import measured
 
 
 class Plain:
@@ -33,14 +39,14 @@ def by_definition(kernel, x, y):
 
 def test_value_and_left_out_values_agree_with_the_definition():
     x, y = normal(12, 3, 1), normal(15, 3, 2) + 0.3
-    value, error = unbiased_mmd(cubic, x, y)
+    value, found = sums_of(cubic, x, y).estimate()
     assert value == pytest.approx(by_definition(cubic, x, y), rel=1e-12)
     variance = 0.0
     for z, drop in ((x, lambda i: (x[torch.arange(12) != i], y)),
                     (y, lambda i: (x, y[torch.arange(15) != i]))):  # fmt: skip
         left = torch.tensor([by_definition(cubic, *drop(i)) for i in range(len(z))]).double()
         variance += float((len(z) - 1) / len(z) * ((left - left.mean()) ** 2).sum())
-    assert error == pytest.approx(variance**0.5, rel=1e-6)
+    assert found == pytest.approx(variance, rel=1e-6)
 
 
 def test_blocks_do_not_change_the_sum():
@@ -67,18 +73,28 @@ def test_gaussian_kernel_between_shifted_normals_has_a_closed_form():
     assert error < 0.1 * expected
 
 
-@pytest.mark.parametrize(("shift", "least"), [(0.5, 0.88), (0.0, 0.93)])
-def test_intervals_cover(shift, least):
-    """95 % intervals, 120 draws of n = 100; where the clouds are alike they are conservative."""
-    found = [unbiased_mmd(cubic, normal(100, 3, 2 * i) + shift, normal(100, 3, 2 * i + 1))
-             for i in range(120)]  # fmt: skip
-    values = torch.tensor([v for v, _ in found]).double()
-    errors = torch.tensor([e for _, e in found]).double()
-    mean = 0.0 if shift == 0 else float(values.mean())
-    assert float(((values - mean).abs() < 1.96 * errors).double().mean()) >= least
-    assert float(errors.mean()) < 2.2 * float(values.std())
-    if shift == 0:
-        assert abs(float(values.mean())) < 4 * float(values.std()) / 120**0.5  # unbiased
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("offset", [0.0, 20.0])
+def test_shared_tiles_sum_the_kernel(monkeypatch, dtype, offset):
+    """Offsets make the kernel's values 1e8 times the result: they are not summed in float32."""
+    x, y = normal(300, 6, 1).float() + offset, 1.1 * normal(260, 6, 2).float() + offset
+    expected = sums_of(cubic, x.double(), y.double())
+    monkeypatch.setattr(tiles, "SINGLE_FROM", 0 if dtype == torch.float32 else 1e12)
+    monkeypatch.setitem(tiles._BLOCK, "cpu", 128)
+    in_x, in_y, found = measured(Features(x, y))
+    got = Sums(in_x.kernel, in_y.kernel, found.kernel_samples, found.kernel_reference)
+    value, variance = got.estimate()
+    rounding = 1e-4 if dtype == torch.float32 else 1e-9  # beside the standard error
+    error = expected.estimate()[1] ** 0.5
+    assert abs(value - expected.estimate()[0]) < rounding * error
+    assert variance == pytest.approx(error**2, rel=rounding)
+
+
+def test_second_order_variance_of_a_product_kernel():
+    """k(a, b) = a.b of N(0, I_d): the doubly centred kernel is a.b itself, E (a.b)^2 = d."""
+    n, m, d = 500, 400, 5
+    found = second_order(lambda a, b: a @ b.T, normal(n, d, 1), normal(m, d, 2))
+    assert found == pytest.approx(2 * d * (1 / n + 1 / m) ** 2, rel=0.1)
 
 
 def test_bandwidth_comes_from_the_reference_alone():

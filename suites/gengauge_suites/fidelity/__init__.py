@@ -41,6 +41,7 @@ def _frechet() -> Iterable[MetricSpec]:
         "data and to anything beyond mean and covariance.",
         reference="Heusel et al. 2017, GANs Trained by a Two Time-Scale Update Rule, "
         "https://arxiv.org/abs/1706.08500",
+        version=2,
     )
     yield MetricSpec(
         id="fd_infinity",
@@ -50,12 +51,21 @@ def _frechet() -> Iterable[MetricSpec]:
         direction="lower",
         modalities=_EMBEDDED,
         embedded=True,
+        parameters=(
+            Parameter(
+                "method",
+                "jackknife",
+                "left-out blocks of both clouds, or Chong & Forsyth's line in 1/n over the samples",
+                choices=("jackknife", "line"),
+            ),
+        ),
         target=f"{_HOME}.frechet:fd_infinity",
         summary="Frechet distance with the bias of finite samples and reference removed by a "
         "jackknife; may be slightly negative for a near-perfect model. Blind to copied training "
         "data.",
         reference="After Chong & Forsyth 2020, Effectively Unbiased FID, "
         "https://arxiv.org/abs/1911.07023",
+        version=2,
     )
 
 
@@ -92,6 +102,7 @@ def _neighbours() -> Iterable[MetricSpec]:
             target=f"{_HOME}.neighbours:{name}",
             summary=summary,
             reference=reference,
+            version=2,
         )
 
 
@@ -143,6 +154,7 @@ def _kernels() -> Iterable[MetricSpec]:
         summary="Kernel distance between sample and test features (cubic kernel, all pairs): "
         "unbiased at any sample size, so it may be negative. Blind to copied training data.",
         reference="Binkowski et al. 2018, Demystifying MMD GANs, https://arxiv.org/abs/1801.01401",
+        version=2,
     )
     yield MetricSpec(
         id="mmd",
@@ -156,6 +168,7 @@ def _kernels() -> Iterable[MetricSpec]:
         "median distance): unbiased, may be negative; blind to detail much finer than that width.",
         reference="Gretton et al. 2012, A Kernel Two-Sample Test, "
         "https://jmlr.org/papers/v13/gretton12a.html",
+        version=2,
     )
 
 

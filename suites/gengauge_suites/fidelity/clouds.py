@@ -12,17 +12,33 @@ from gengauge.metric import Embedder
 MINIMUM = 40  # fewer examples leave the jackknife blocks with one member each
 
 
-def problem(evidence: Evidence) -> str:
-    """Return why samples and reference cannot be compared, or an empty string."""
+def problem(evidence: Evidence, embedder: Embedder | None = None) -> str:
+    """Return why samples and reference cannot be compared, or an empty string.
+
+    With ``embedder`` their features must be finite too.
+    """
     n, m = len(evidence.samples), len(evidence.reference)
     if min(n, m) < MINIMUM:
         return f"needs at least {MINIMUM} samples and reference examples, got {n} and {m}"
     bad = evidence.memo("samples that are not finite", lambda: _not_finite(evidence.samples))
-    return f"{bad} of {n} samples are not finite" if bad else ""
+    if bad:
+        return f"{bad} of {n} samples are not finite"
+    if embedder is None:
+        return ""
+    key = ("features that are not finite", embedder.id, embedder.sha256)
+    found = evidence.features(embedder)
+    bad = evidence.memo(key, lambda: _not_finite(found.samples))
+    worse = evidence.once(key, lambda: _not_finite(found.reference))
+    of = f"{bad} of {n} samples" if bad else f"{worse} of {m} reference examples"
+    return f"features of {of} are not finite" if bad or worse else ""
 
 
 def _not_finite(x: Tensor) -> int:
-    return int((~torch.isfinite(x.flatten(1).to(torch.float64))).any(1).sum())
+    flat = x.flatten(1)
+    if bool(torch.isfinite(flat.sum(1, dtype=torch.float64)).all()):  # the quick way: none
+        return 0
+    bad = [(~torch.isfinite(part)).any(1).sum() for part in torch.split(flat, 1000)]
+    return int(torch.stack(bad).sum())
 
 
 def embedded(evidence: Evidence, embedder: Embedder) -> Features:
@@ -31,8 +47,12 @@ def embedded(evidence: Evidence, embedder: Embedder) -> Features:
     Jackknife blocks must look alike, and a model or a folder may list its images class by class.
     The order is the same for every model.
     """
-    found = evidence.features(embedder)
-    return _ordered(evidence, found.samples, found.reference)
+
+    def compute() -> Features:
+        found = evidence.features(embedder)
+        return _ordered(evidence, found.samples, found.reference)
+
+    return evidence.memo(("embedded", embedder.id, embedder.sha256), compute)
 
 
 def points(evidence: Evidence) -> Features:
