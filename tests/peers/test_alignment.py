@@ -8,13 +8,14 @@ import sklearn.metrics
 import sklearn.preprocessing
 import torch
 from agreement import budget
+from shared_features import peer
 from sklearn.svm import SVC
 from standins import StandIn
 
 from gengauge import Dataset, Evidence, Split
 from gengauge.registry import Registry
 from gengauge.runner import load_dataset
-from gengauge_suites.alignment.accuracy import class_accuracy
+from gengauge_suites.alignment.accuracy import attribute_accuracy, class_accuracy
 from gengauge_suites.alignment.cas import cas
 from gengauge_suites.alignment.clip import clip_r_precision, clip_score
 
@@ -108,3 +109,28 @@ def test_cas_is_the_accuracy_of_a_support_vector_machine_on_raw_values():
     theirs = machine.score(flat[2], data.test.labels.numpy())
     assert 0.3 < theirs < 0.98
     assert ours.value == pytest.approx(theirs, **budget("cas", "scikit-learn, SVC on raw values"))
+
+
+def test_attribute_accuracy_is_exact_match():
+    """Both attributes of an image must be right."""
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randint(3, (N, 2), generator=generator)
+    wrong = torch.rand(N, 2, generator=generator) < 0.3
+    found = torch.where(wrong, (truth + 1) % 3, truth)
+
+    class Sees(Judge):
+        def attributes(self, x):
+            return x.long()
+
+    class Draws(StandIn):
+        def sample(self, n, condition, generator):
+            return found[:n].float()
+
+    captions = tuple(map(str, range(N)))
+    test = Split(found.float(), captions=captions, attributes=truth)
+    data = Dataset("made", "points", test, test.first(0), test)
+    judged = Evidence(data, Draws(), found.float(), 0, conditions=("caption",))
+    match = peer("torchmetrics.functional.classification").multiclass_exact_match
+    theirs = float(match(found, truth, num_classes=3))
+    allowed = budget("attribute_accuracy", "torchmetrics, exact match")
+    assert attribute_accuracy(judged, Sees()).value == pytest.approx(theirs, **allowed)
