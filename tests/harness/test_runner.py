@@ -176,8 +176,10 @@ def test_interrupt_keeps_what_is_finished(tmp_path: Path, run) -> None:
     env = environment(FAKE_FITS=str(tmp_path / "started"))
     command = command_line(*RUN, "-m", "gaussian", "-m", "slow", *LIKELIHOOD)
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # a shell that runs the tests in the background makes its children deaf to Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         marker = tmp_path / "started"
