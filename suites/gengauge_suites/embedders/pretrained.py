@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, Self, TypeVar
 
@@ -32,7 +33,7 @@ class Lazy(Generic[N]):
         return self._network.to(device)
 
 
-class Pretrained(Generic[N]):
+class Pretrained(ABC, Generic[N]):
     """A published network over images; features are the same in any batch.
 
     The file is found and its hash verified when this is made (``NotReadyError`` where that
@@ -50,8 +51,9 @@ class Pretrained(Generic[N]):
         self.levels: int | None = 256
         self._network = Lazy(self._load)
 
+    @abstractmethod
     def _load(self) -> N:
-        raise NotImplementedError
+        """Return the network with its weights, on the CPU."""
 
     @property
     def network(self) -> N:
