@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gengauge.provenance import peak_host_memory
 from gengauge_suites.datasets.text import SHIPPED
 
 
@@ -48,21 +48,9 @@ def child(path: str, order: int) -> dict[str, float]:
     done = time.perf_counter()
     bits = -float(model.log_mass(data.test.x[:2000]).mean()) / data.dimensions / np.log(2)
     return {
-        "load": loaded - started, "fit": done - loaded, "peak": peak_gb(), "bits": bits,
-        "numbers": float(model.n_parameters),
+        "load": loaded - started, "fit": done - loaded, "peak": peak_host_memory() / 1e9,
+        "bits": bits, "numbers": float(model.n_parameters),
     }  # fmt: skip
-
-
-def peak_gb() -> float:
-    """Return this process's peak resident set in GB, where Linux says it.
-
-    getrusage would give what the process that started this one held, if that was more.
-    """
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    return int(lines["VmHWM"].split()[0]) * 1024 / 1e9
 
 
 def measure(path: Path, order: int) -> dict[str, float]:
