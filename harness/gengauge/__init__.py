@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from gengauge.evidence import Evidence, Features
     from gengauge.hooks import hookimpl
     from gengauge.likelihood import (
+        ClassDensity,
+        ClassLatentVariable,
+        ClassMass,
         Density,
         DiffusionDecoder,
         GaussianDiffusion,
@@ -23,13 +26,13 @@ if TYPE_CHECKING:
     )
     from gengauge.metric import Embedder, Score, unscored
     from gengauge.model import Clusterer, CountsNFE, Model, Reconstructor
+    from gengauge.parameters import Parameter
     from gengauge.specs import (
         BenchmarkSpec,
         DatasetSpec,
         EmbedderSpec,
         MetricSpec,
         ModelSpec,
-        Parameter,
         ReportSpec,
     )
     from gengauge.statistics import Interval
@@ -42,14 +45,15 @@ _HOME = {
     "evidence": ("Evidence", "Features"),
     "hooks": ("hookimpl",),
     "likelihood": (
-        "Density", "DiffusionDecoder", "GaussianDiffusion", "LatentDecoder", "LatentVariable",
-        "Mass", "ObservationModel", "ProbabilityFlow", "VariationalBound",
+        "ClassDensity", "ClassLatentVariable", "ClassMass", "Density", "DiffusionDecoder",
+        "GaussianDiffusion", "LatentDecoder", "LatentVariable", "Mass", "ObservationModel",
+        "ProbabilityFlow", "VariationalBound",
     ),
     "metric": ("Embedder", "Score", "unscored"),
     "model": ("Clusterer", "CountsNFE", "Model", "Reconstructor"),
+    "parameters": ("Parameter",),
     "specs": (
-        "BenchmarkSpec", "DatasetSpec", "EmbedderSpec", "MetricSpec", "ModelSpec", "Parameter",
-        "ReportSpec",
+        "BenchmarkSpec", "DatasetSpec", "EmbedderSpec", "MetricSpec", "ModelSpec", "ReportSpec",
     ),
     "statistics": ("Interval",),
     "store": ("RunStore",),
@@ -58,12 +62,12 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "BenchmarkSpec", "Budget", "Clusterer", "CountsNFE", "Dataset", "DatasetSpec", "Density",
-    "DiffusionDecoder", "Embedder", "EmbedderSpec", "Evidence", "Features", "FitRun",
-    "GaussianDiffusion", "Interval", "LatentDecoder", "LatentVariable", "Mass", "MetricSpec",
-    "Model", "ModelSpec", "ObservationModel", "Parameter", "ProbabilityFlow", "Reconstructor",
-    "ReportSpec", "RunStore", "Score", "Split", "VariationalBound", "dequantise", "hookimpl",
-    "quantise", "train", "unscored",
+    "BenchmarkSpec", "Budget", "ClassDensity", "ClassLatentVariable", "ClassMass", "Clusterer",
+    "CountsNFE", "Dataset", "DatasetSpec", "Density", "DiffusionDecoder", "Embedder",
+    "EmbedderSpec", "Evidence", "Features", "FitRun", "GaussianDiffusion", "Interval",
+    "LatentDecoder", "LatentVariable", "Mass", "MetricSpec", "Model", "ModelSpec",
+    "ObservationModel", "Parameter", "ProbabilityFlow", "Reconstructor", "ReportSpec", "RunStore",
+    "Score", "Split", "VariationalBound", "dequantise", "hookimpl", "quantise", "train", "unscored",
 ]  # fmt: skip
 
 

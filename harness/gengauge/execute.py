@@ -70,7 +70,7 @@ def _fill(
     clock = _lap(timing, "sample", clock)
     evidence = Evidence(
         dataset, model, samples, trial.seed, setting.device, training,
-        conditions=job.choice.spec.conditions,
+        conditions=job.choice.spec.takes(job.choice.parameters),
         reload=lambda: _restore(job, dataset, setting.device, folder, trial), shared=setting.shared,
     )  # fmt: skip
     record["model"]["checkpoint_sha256"] = training.pop("sha256", None)

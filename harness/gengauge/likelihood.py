@@ -46,6 +46,35 @@ class LatentVariable(Protocol):
 
 
 @runtime_checkable
+class ClassDensity(Protocol):
+    """Knows its exact normalised log-density within each class."""
+
+    def log_prob_given(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Return exact log p(x_i | labels_i) in nats ``[n]``, with ``x`` as in ``Density``."""
+        ...
+
+
+@runtime_checkable
+class ClassMass(Protocol):
+    """Knows the exact probability of discrete data within each class."""
+
+    def log_mass_given(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Return exact log P(x_i | labels_i) in nats ``[n]``, with ``x`` as in ``Mass``."""
+        ...
+
+
+@runtime_checkable
+class ClassLatentVariable(Protocol):
+    """Bounds its likelihood within each class through an inference network q(z | x, label)."""
+
+    def log_weights_given(
+        self, x: Tensor, labels: Tensor, k: int, generator: torch.Generator
+    ) -> Tensor:
+        """Return ``log p(x, z_i | label) - log q(z_i | x, label)`` in nats ``[k, n]``."""
+        ...
+
+
+@runtime_checkable
 class VariationalBound(Protocol):
     """Knows a bound of its own."""
 

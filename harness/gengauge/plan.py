@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from gengauge.benchmark import Benchmark
 from gengauge.budget import Budget
 from gengauge.errors import NothingSelectedError, UsageError, unknown
+from gengauge.parameters import Value
 from gengauge.registry import Registry
-from gengauge.specs import DatasetSpec, MetricSpec, ModelSpec, Value
+from gengauge.specs import DatasetSpec, MetricSpec, ModelSpec
 
 DEFAULT_BUDGET = "1000 steps"
 _CHOICE = re.compile(r"([^\[\]]+)(?:\[(.*)\])?")
@@ -101,12 +102,14 @@ def plan(benchmark: Benchmark, registry: Registry) -> list[Job]:
     settings = _settings(benchmark.settings, registry)
     jobs = []
     for dataset, choice, seed in itertools.product(datasets, choices, benchmark.seeds):
-        if choice.spec.fits(dataset) == "":
+        if choice.spec.fits(dataset, choice.parameters) == "":
             metrics = _metrics(suites, dataset, benchmark, registry, settings)
             budget = str(Budget.parse(_budget(benchmark, choice)))
             jobs.append(Job(choice, dataset, seed, budget, tuple(metrics)))
     if not jobs:
-        reasons = {f"{c.label} {c.spec.fits(d)} ({d.id})" for c in choices for d in datasets}
+        reasons = {
+            f"{c.label} {c.spec.fits(d, c.parameters)} ({d.id})" for c in choices for d in datasets
+        }
         raise NothingSelectedError("nothing to run: " + ("; ".join(sorted(reasons)) or "no model"))
     return jobs
 

@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from typing import Any
 
-from gengauge.errors import SpecError, UsageError, unknown
+from gengauge.errors import SpecError
+from gengauge.parameters import Parameter, Value, resolve
 
-Value = bool | int | float | str
 MODALITIES = ("image", "points", "text", "table")
 DIRECTIONS = ("higher", "lower")
 KINDS = ("exact", "lower_bound", "upper_bound", "estimate")
@@ -18,61 +17,11 @@ CONDITIONS = ("class", "caption")
 GIVES = ("features", "classes", "attributes", "text", "spatial")
 _ID = re.compile(r"[a-z0-9][A-Za-z0-9_./+-]*(:.+)?")  # a path follows the colon
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
 
 def _check(condition: bool, message: str) -> None:
     if not condition:
         raise SpecError(message)
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One typed setting of a model or a metric; its type is the type of its default.
-
-    >>> Parameter("latent", 16, minimum=1).parse("32")
-    32
-    """
-
-    name: str
-    default: Value
-    doc: str = ""
-    choices: tuple[Value, ...] = ()
-    minimum: float | None = None
-
-    def parse(self, text: Value) -> Value:
-        """Return ``text`` as this parameter's type, or raise ``UsageError``."""
-        kind = type(self.default)
-        try:
-            value = self._convert(text, kind)
-        except ValueError:
-            raise UsageError(
-                f"parameter '{self.name}' takes {_a(kind.__name__)}, not '{text}'"
-            ) from None
-        if self.choices and value not in self.choices:
-            raise unknown(f"value of '{self.name}'", str(value), map(str, self.choices))
-        if self.minimum is not None and float(value) < self.minimum:
-            raise UsageError(
-                f"parameter '{self.name}' must be at least {self.minimum:g}, not {value}"
-            )
-        return value
-
-    def _convert(self, text: Value, kind: type[Value]) -> Value:
-        if kind is bool:
-            word = str(text).lower()
-            if word not in _TRUE + _FALSE:
-                raise ValueError(word)
-            return word in _TRUE
-        if kind is int:
-            number = float(text)
-            if number != int(number):
-                raise ValueError(text)
-            return int(number)
-        return kind(text)
-
-
-def _a(noun: str) -> str:
-    return ("an " if noun[0] in "aeiou" else "a ") + {"str": "text", "int": "int"}.get(noun, noun)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +51,8 @@ class ModelSpec(Spec):
     """A model family member: which data it fits and which parameters it takes.
 
     ``budget`` is used when neither the benchmark nor the user names one; ``needs_truth`` asks
-    for a dataset whose density is known.
+    for a dataset whose density is known, ``needs_labels`` for one with classes. Where there is a
+    parameter ``conditional``, the model takes its ``conditions`` only if that is true.
     """
 
     family: str
@@ -112,6 +62,7 @@ class ModelSpec(Spec):
     conditions: tuple[str, ...] = ()
     levelled: bool | None = None  # True: levelled data only; False: continuous only; None: both
     needs_truth: bool = False
+    needs_labels: bool = False
     control: bool = False
     budget: str = ""
     extras: tuple[str, ...] = ()
@@ -130,7 +81,11 @@ class ModelSpec(Spec):
         """Return all parameters, the given ones parsed; raise ``UsageError`` for unknown ones."""
         return resolve(f"parameter of {self.id}", self.parameters, given)
 
-    def fits(self, dataset: DatasetSpec) -> str:
+    def takes(self, parameters: Mapping[str, Value]) -> tuple[str, ...]:
+        """Return the conditions that a model with these ``parameters`` can be asked for."""
+        return self.conditions if parameters.get("conditional", True) else ()
+
+    def fits(self, dataset: DatasetSpec, parameters: Mapping[str, Value] | None = None) -> str:
         """Return why this model cannot be trained on ``dataset``, or an empty string."""
         if dataset.modality not in self.modalities:
             return f"takes {' or '.join(self.modalities)}, not {dataset.modality}"
@@ -138,6 +93,9 @@ class ModelSpec(Spec):
             return "takes " + ("levelled" if self.levelled else "continuous") + " data only"
         if self.needs_truth and not dataset.has_truth:
             return "needs a dataset whose density is known"
+        asked = self.needs_labels or (parameters or {}).get("conditional", False)
+        if asked and not dataset.labelled:
+            return "needs class labels"
         return ""
 
 
@@ -284,14 +242,3 @@ def _check_modalities(id_: str, modalities: tuple[str, ...]) -> None:
         _check(
             modality in MODALITIES, f"'{id_}': modality {modality!r} must be one of {MODALITIES}"
         )
-
-
-def resolve(
-    kind: str, parameters: tuple[Parameter, ...], given: Mapping[str, Any]
-) -> dict[str, Value]:
-    """Return every parameter's value, the given ones parsed; unknown names raise ``UsageError``."""
-    known = {p.name: p for p in parameters}
-    for name in given:
-        if name not in known:
-            raise unknown(kind, name, known)
-    return {n: p.parse(given[n]) if n in given else p.default for n, p in known.items()}

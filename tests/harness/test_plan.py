@@ -7,9 +7,9 @@ import pytest
 from gengauge.benchmark import Benchmark, parse_benchmark, read_benchmark
 from gengauge.budget import Budget
 from gengauge.errors import NothingSelectedError, SpecError, UsageError
+from gengauge.parameters import Parameter
 from gengauge.plan import parse_choices, plan
 from gengauge.registry import Registry
-from gengauge.specs import Parameter
 
 GOOD = '[benchmark]\nname = "mine"\ndatasets = ["digits"]\n'
 

@@ -178,10 +178,10 @@ def _note_unfit(benchmark: Benchmark, registry: Any, options: dict[str, Any]) ->
     from gengauge.plan import parse_choices
 
     for text in options["models"]:
-        spec = parse_choices(text, registry)[0].spec
-        for name in benchmark.datasets:
-            if reason := spec.fits(registry.find("datasets", name)):
-                click.echo(f"note: {spec.id} is left out on {name}: it {reason}", err=True)
+        for choice in parse_choices(text, registry):
+            for name in benchmark.datasets:
+                if reason := choice.spec.fits(registry.find("datasets", name), choice.parameters):
+                    click.echo(f"note: {choice.label} is left out on {name}: it {reason}", err=True)
 
 
 def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str, Any]) -> Run:

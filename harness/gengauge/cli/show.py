@@ -11,8 +11,9 @@ import click
 
 from gengauge.cli.output import Names, cell, console, open_registry, plugin_option
 from gengauge.errors import unknown
+from gengauge.parameters import Parameter
 from gengauge.registry import Registry
-from gengauge.specs import DatasetSpec, EmbedderSpec, MetricSpec, ModelSpec, Parameter
+from gengauge.specs import DatasetSpec, EmbedderSpec, MetricSpec, ModelSpec
 
 KINDS = ("models", "datasets", "metrics", "embedders", "benchmarks", "reports")
 

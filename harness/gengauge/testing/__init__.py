@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from gengauge.data import Dataset
 from gengauge.errors import UnsupportedError
-from gengauge.specs import ModelSpec, Value
+from gengauge.parameters import Value
+from gengauge.specs import ModelSpec
 from gengauge.testing.behaviour import (
     budget_in_seconds_is_obeyed,
     budget_in_steps_is_obeyed,

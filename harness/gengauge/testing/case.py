@@ -13,8 +13,9 @@ from gengauge.budget import Budget
 from gengauge.data import Dataset
 from gengauge.likelihood import Density, Mass
 from gengauge.model import Condition, Model
+from gengauge.parameters import Value
 from gengauge.registry import load_target
-from gengauge.specs import ModelSpec, Value
+from gengauge.specs import ModelSpec
 from gengauge.training import FitRun
 
 
@@ -70,7 +71,8 @@ class Case:
         """Return what the model can be asked for on this dataset, of each kind the spec lists."""
         asked = self.dataset.validation.first(self.n)
         known = {"class": asked.labels, "caption": asked.captions}
-        return {k: c for k in self.spec.conditions if (c := known.get(k)) is not None}
+        taken = self.spec.takes(self.spec.resolve(self.parameters))
+        return {k: c for k in taken if (c := known.get(k)) is not None}
 
     def likelihood(self, model: Model, x: Tensor | None = None) -> Tensor | None:
         """Return the exact log-likelihood ``[n]`` of held-out data, or None without one."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gengauge.hooks import hookimpl
-from gengauge.specs import MetricSpec, Parameter
+from gengauge.parameters import Parameter
+from gengauge.specs import MetricSpec
 from gengauge_suites.fidelity.specs_named import named
 
 _HOME = "gengauge_suites.fidelity"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gengauge.specs import MetricSpec, Parameter
+from gengauge.parameters import Parameter
+from gengauge.specs import MetricSpec
 
 _HOME = "gengauge_suites.fidelity"
 

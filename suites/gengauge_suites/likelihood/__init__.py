@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from gengauge.hooks import hookimpl
-from gengauge.specs import MetricSpec, Parameter
+from gengauge.parameters import Parameter
+from gengauge.specs import MetricSpec
 
 _THEIS = (
     "Theis et al. 2016, A note on the evaluation of generative models, "

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gengauge.hooks import hookimpl
-from gengauge.specs import MetricSpec, Parameter
+from gengauge.parameters import Parameter
+from gengauge.specs import MetricSpec
 
 _HOME = "gengauge_suites.memorisation"
 _FLD = (

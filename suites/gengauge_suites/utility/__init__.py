@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from gengauge.hooks import hookimpl
-from gengauge.specs import MetricSpec, Parameter
+from gengauge.parameters import Parameter
+from gengauge.specs import MetricSpec
 
 _HOME = "gengauge_suites.utility"
 
