@@ -156,7 +156,7 @@ def test_what_the_data_does_not_know_is_refused(id_):
         ask(fitted(id_, data), ["a three"])
     with pytest.raises(UnsupportedError, match="no example of class 12"):
         ask(fitted(id_, data), torch.tensor([1, 12]))
-    spec = REGISTRY.datasets["points/moons"]
+    spec = REGISTRY.datasets["points/checkerboard"]
     points = load_target(spec.target)(spec)
     with pytest.raises(UnsupportedError, match="has no labels"):
         ask(fitted(id_, points), torch.tensor([0, 1]))

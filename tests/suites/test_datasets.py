@@ -18,11 +18,11 @@ FINGERPRINTS = {
     "digits": "b14c5b9c149bd9ef",
     "fashion-mnist": "c2e5d2f13ed5c587",
     "shapes": "12950e50544c0c94",
-    "points/eight-gaussians": "3aafb29f1af516ee",
-    "points/moons": "ead9457bb7721d0d",
+    "points/eight-gaussians": "33ad9b643eb1b346",
+    "points/moons": "e17778b6c07b37c9",
     "points/checkerboard": "924665935360e480",
-    "points/spiral": "fcecb8afe80b1d7c",
-    "points/rings": "da4eddbf9fda6feb",
+    "points/spiral": "4e599b1ec7258008",
+    "points/rings": "843a754887614fe6",
     "text/devils-dictionary": "da6cae0c3bccfa36",
 }
 
@@ -41,6 +41,23 @@ def test_description_agrees_with_content(dataset):
     assert (dataset.modality, dataset.levels) == (spec.modality, spec.levels)
     assert (dataset.truth is not None) == spec.has_truth
     assert (dataset.train.labels is not None) == spec.labelled
+
+
+@pytest.mark.parametrize("id_", [i for i in POINTS if SPECS[i].labelled])
+def test_labels_say_where_a_point_comes_from(id_):
+    data = worlds.load(id_)
+    x, y = data.test.x, data.test.labels
+    assert y.unique().tolist() == list(range(len(data.class_names)))
+    shares = y.bincount() / len(y)
+    if id_ == "points/rings":
+        assert ((shares / shares.sum() - torch.tensor([1, 2.2, 3.4]) / 6.6).abs() < 0.02).all()
+        middle = torch.stack([x[y == c].norm(dim=1).mean() for c in range(3)])
+        torch.testing.assert_close(middle, torch.tensor([1.0, 2.2, 3.4]), atol=0.02, rtol=0)
+        return
+    assert (shares * len(data.class_names) - 1).abs().max() < 0.1
+    parts = torch.split(data.truth.means.float(), len(data.truth.means) // len(data.class_names))
+    nearest = torch.stack([torch.cdist(x, part).amin(1) for part in parts]).argmin(0)
+    assert (nearest == y).float().mean() > 0.97
 
 
 def test_digits_are_levels_in_disjoint_stratified_splits():

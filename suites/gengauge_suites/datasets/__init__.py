@@ -58,6 +58,7 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
             target="gengauge_suites.datasets.points:load",
             modality="points",
             has_truth=True,
+            labelled=name != "checkerboard",
         )
     yield from _texts()
 

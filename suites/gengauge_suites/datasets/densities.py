@@ -23,6 +23,7 @@ class Mixture:
     means: Tensor
     scales: Tensor
     entropy: float
+    classes: int = 1  # equal runs of neighbouring components
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return the log-density of ``x`` ``[n, 2]`` in nats, ``[n]``, float64."""
@@ -36,9 +37,14 @@ class Mixture:
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Return ``n`` points ``[n, 2]``, float32."""
+        return self.labelled(n, generator)[0]
+
+    def labelled(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return ``n`` points ``[n, 2]``, float32, and the class that each came from ``[n]``."""
         which = torch.randint(len(self.means), (n,), generator=generator)
         noise = torch.randn(n, 2, generator=generator, dtype=torch.float64)
-        return (self.means[which] + self.scales[which, None] * noise).float()
+        x = (self.means[which] + self.scales[which, None] * noise).float()
+        return x, which // (len(self.means) // self.classes)
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,12 @@ class Rings:
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Return ``n`` points ``[n, 2]``, float32."""
+        return self.labelled(n, generator)[0]
+
+    def labelled(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return ``n`` points ``[n, 2]``, float32, and the ring that each came from ``[n]``."""
         which = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         noise = torch.randn(n, generator=generator, dtype=torch.float64)
         r = (self.radii[which] + self.scale * noise).abs()
         angle = 2 * math.pi * torch.rand(n, generator=generator, dtype=torch.float64)
-        return (r[:, None] * torch.stack([angle.cos(), angle.sin()], 1)).float()
+        return (r[:, None] * torch.stack([angle.cos(), angle.sin()], 1)).float(), which

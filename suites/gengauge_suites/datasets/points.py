@@ -9,13 +9,20 @@ import torch
 from torch import Tensor
 
 from gengauge import seeds
-from gengauge.data import Dataset, Split, Truth
+from gengauge.data import Dataset, Split
 from gengauge.errors import unknown
 from gengauge.specs import DatasetSpec
 from gengauge_suites.datasets.densities import Checkerboard, Mixture, Rings
 
+Planar = Mixture | Checkerboard | Rings
 SIZES = {"train": 8000, "validation": 5000, "test": 10000}
 
+CLASSES = {
+    "eight-gaussians": tuple(f"{45 * i} degrees" for i in range(8)),
+    "moons": ("upper", "lower"),
+    "spiral": ("first arm", "second arm"),
+    "rings": ("inner", "middle", "outer"),
+}
 # Nats, by quadrature (tests/suites/test_datasets.py computes them again); no closed form is known.
 ENTROPIES = {
     "eight-gaussians": 2.144716766784,
@@ -26,25 +33,32 @@ ENTROPIES = {
 
 
 def load(spec: DatasetSpec) -> Dataset:
-    """Return the points dataset named by ``spec.id``: float32 ``[n, 2]``, truth attached."""
-    truth = density(spec.id.removeprefix("points/"))
+    """Return the points dataset named by ``spec.id``: float32 ``[n, 2]``, truth attached.
+
+    Labels tell the mode, the moon, the arm or the ring; the board has none.
+    """
+    name = spec.id.removeprefix("points/")
+    truth = density(name)
     return Dataset(
         id=spec.id,
         modality="points",
         train=_draw(truth, spec, "train"),
         validation=_draw(truth, spec, "validation"),
         test=_draw(truth, spec, "test"),
+        class_names=CLASSES.get(name, ()),
         truth=truth,
         revision=spec.revision,
     )
 
 
-def _draw(truth: Truth, spec: DatasetSpec, split: str) -> Split:
+def _draw(truth: Planar, spec: DatasetSpec, split: str) -> Split:
     generator = seeds.generator("dataset", spec.id, spec.revision, split)
-    return Split(truth.sample(SIZES[split], generator))
+    if isinstance(truth, Checkerboard):
+        return Split(truth.sample(SIZES[split], generator))
+    return Split(*truth.labelled(SIZES[split], generator))
 
 
-def density(name: str) -> Truth:
+def density(name: str) -> Planar:
     """Return a planar density by name; raise ``UsageError`` for an unknown one."""
     if name not in _DENSITIES:
         raise unknown("points dataset", name, _DENSITIES)
@@ -53,7 +67,7 @@ def density(name: str) -> Truth:
 
 def _eight_gaussians() -> Mixture:
     angle = torch.arange(8, dtype=torch.float64) * (math.pi / 4)
-    return Mixture(3 * _circle(angle), _constant(0.25, 8), ENTROPIES["eight-gaussians"])
+    return Mixture(3 * _circle(angle), _constant(0.25, 8), ENTROPIES["eight-gaussians"], classes=8)
 
 
 def _moons() -> Mixture:
@@ -63,7 +77,7 @@ def _moons() -> Mixture:
     lower = torch.tensor([1.0, 0.5], dtype=torch.float64) - upper
     centre = torch.tensor([0.5, 0.25], dtype=torch.float64)
     return Mixture(
-        2 * (torch.cat([upper, lower]) - centre), _constant(0.2, 128), ENTROPIES["moons"]
+        2 * (torch.cat([upper, lower]) - centre), _constant(0.2, 128), ENTROPIES["moons"], classes=2
     )
 
 
@@ -73,7 +87,9 @@ def _spiral() -> Mixture:
     angle = 3 * math.pi * t
     arm = 3.3 * t[:, None] * _circle(angle)
     scales = 0.08 + 0.12 * t
-    return Mixture(torch.cat([arm, -arm]), torch.cat([scales, scales]), ENTROPIES["spiral"])
+    return Mixture(
+        torch.cat([arm, -arm]), torch.cat([scales, scales]), ENTROPIES["spiral"], classes=2
+    )
 
 
 def _rings() -> Rings:
@@ -89,7 +105,7 @@ def _constant(value: float, n: int) -> Tensor:
     return torch.full((n,), value, dtype=torch.float64)
 
 
-_DENSITIES: dict[str, Callable[[], Truth]] = {
+_DENSITIES: dict[str, Callable[[], Planar]] = {
     "eight-gaussians": _eight_gaussians,
     "moons": _moons,
     "checkerboard": Checkerboard,
