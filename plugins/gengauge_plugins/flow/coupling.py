@@ -17,7 +17,7 @@ from gengauge import Dataset, FitRun, dequantise, seeds, train
 from gengauge_plugins.flow.preprocess import Logit, Standardise
 from gengauge_plugins.networks.batches import batch_size
 from gengauge_plugins.networks.drawing import below_one, normal, refuse_condition
-from gengauge_plugins.networks.storage import load_state, save_state
+from gengauge_plugins.networks.storage import load_network, save_state
 
 _ROWS = 4096  # rows evaluated at once: splines hold some 30 numbers for each value
 
@@ -180,10 +180,9 @@ class CouplingFlow:
 
     def load(self, folder: Path, device: torch.device) -> None:
         """Restore what ``save`` wrote, on ``device``."""
-        tensors, config = load_state(folder, device)
+        self.network = load_network(folder, device, self._restored)
+
+    def _restored(self, config: dict[str, Any]) -> Network:
         self.shape, self.levels = tuple(config["shape"]), config["levels"]
-        with seeds.global_seed(0):  # what is drawn here is replaced, and the stream kept as it was
-            blank = torch.full((2, math.prod(self.shape)), 0.5)
-            self.network = self._build(self._preprocess(blank)).to(device)
-        self.network.load_state_dict(tensors)
-        self.network.eval()
+        blank = torch.full((2, math.prod(self.shape)), 0.5)
+        return self._build(self._preprocess(blank))

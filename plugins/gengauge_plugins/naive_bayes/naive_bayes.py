@@ -17,6 +17,7 @@ from gengauge.model import Condition
 from gengauge_plugins.counting.tables import Array, Layout, chosen_alpha
 from gengauge_plugins.naive_bayes.values import Gaussians, Levels, Values, restored
 from gengauge_plugins.networks.checks import check_training
+from gengauge_plugins.networks.labels import asked_labels, training_labels
 from gengauge_plugins.networks.storage import load_state, save_state
 
 _CPU = torch.device("cpu")
@@ -67,13 +68,11 @@ class NaiveBayes:
     def fit(self, data: Dataset, run: FitRun) -> None:
         """Count ``data.train`` once, which is one step, whatever the budget."""
         check_training(data, "naive-bayes")
-        labels = data.train.labels
-        self.levels, self.labelled = data.levels, labels is not None
-        labels = torch.zeros(len(data.train), dtype=torch.int64) if labels is None else labels.cpu()
-        if int(labels.min()) < 0:
-            raise ValueError(f"naive-bayes needs labels from 0 on, and {int(labels.min())} came")
+        self.levels, self.labelled = data.levels, data.train.labels is not None
+        labels, self.n_classes = torch.zeros(len(data.train), dtype=torch.int64), 1
+        if self.labelled:
+            labels, self.n_classes = training_labels(data, "naive-bayes")
         self.seen, which = torch.unique(labels, return_inverse=True)
-        self.n_classes = max(len(data.class_names), int(self.seen[-1]) + 1)
         self.log_prior = np.log(which.bincount().double().numpy() / len(which))
         if self.levels is None:
             self.values = Gaussians.fitted(data.train.x, which.numpy())
@@ -154,22 +153,9 @@ class NaiveBayes:
             weights = torch.from_numpy(np.exp(self.log_prior)).to(generator.device)
             which = torch.multinomial(weights, n, replacement=True, generator=generator).cpu()
         else:
-            which = self._asked(n, condition)
+            seen = self.seen if self.labelled else self.seen[:0]
+            which = torch.searchsorted(self.seen, asked_labels(condition, n, seen, "naive-bayes"))
         return self.values.draw(which, generator)
-
-    def _asked(self, n: int, condition: Condition) -> Tensor:
-        if not self.labelled or not isinstance(condition, Tensor):
-            raise UnsupportedError("naive-bayes was trained without what it is asked for")
-        if len(condition) != n:
-            raise ValueError(f"expected {n} labels for {n} samples, got {len(condition)}")
-        asked = condition.cpu()
-        missing = asked[~torch.isin(asked, self.seen)]
-        if len(missing):
-            raise UnsupportedError(
-                f"class {int(missing[0])} has no training example; there are "
-                f"{', '.join(map(str, self.seen.tolist()))}"
-            )
-        return torch.searchsorted(self.seen, asked)
 
     @property
     def n_parameters(self) -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
+from gengauge import seeds
+
+Network = TypeVar("Network", bound=nn.Module)
 _TENSORS, _CONFIG = "model.safetensors", "model.json"
 
 
@@ -28,3 +31,14 @@ def load_state(folder: Path, device: torch.device) -> tuple[dict[str, Tensor], d
     """Return the tensors, on ``device``, and the config that ``save_state`` wrote."""
     config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
     return load_file(folder / _TENSORS, device=str(device)), config
+
+
+def load_network(
+    folder: Path, device: torch.device, build: Callable[[dict[str, Any]], Network]
+) -> Network:
+    """Return what ``build(config)`` makes, with the saved weights, on ``device``, ready to use."""
+    tensors, config = load_state(folder, device)
+    with seeds.global_seed(0):  # the weights drawn here are replaced, the stream is not used up
+        network = build(config).to(device)
+    network.load_state_dict(tensors)
+    return network.eval()

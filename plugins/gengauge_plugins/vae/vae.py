@@ -14,7 +14,7 @@ from gengauge_plugins.networks.batches import batch_size
 from gengauge_plugins.networks.decoders import Decoder, DiscretisedLogistic, Gaussian
 from gengauge_plugins.networks.drawing import normal, refuse_condition, uniform
 from gengauge_plugins.networks.mlp import mlp
-from gengauge_plugins.networks.storage import load_state, save_state
+from gengauge_plugins.networks.storage import load_network, save_state
 from gengauge_plugins.vae.prior import MixturePrior
 
 _WARM_UP = 0.25  # share of training over which the KL term gains its weight
@@ -206,10 +206,9 @@ class VAE:
 
     def load(self, folder: Path, device: torch.device) -> None:
         """Restore what ``save`` wrote, on ``device``."""
-        tensors, config = load_state(folder, device)
+        self.network = load_network(folder, device, self._restored)
+
+    def _restored(self, config: dict[str, Any]) -> Network:
         self.shape, self.levels = tuple(config["shape"]), config["levels"]
         blank = torch.ones(math.prod(self.shape))
-        with seeds.global_seed(0):  # the weights drawn here are replaced, the stream is not used up
-            self.network = self._build(blank, blank).to(device)
-        self.network.load_state_dict(tensors)
-        self.network.eval()
+        return self._build(blank, blank)
