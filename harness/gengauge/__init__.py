@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gengauge.budget import Budget
+    from gengauge.checks import check_training
     from gengauge.data import Dataset, Split, dequantise, quantise
     from gengauge.evidence import Evidence, Features
     from gengauge.hooks import hookimpl
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "budget": ("Budget",),
+    "checks": ("check_training",),
     "data": ("Dataset", "Split", "dequantise", "quantise"),
     "evidence": ("Evidence", "Features"),
     "hooks": ("hookimpl",),
@@ -67,7 +69,8 @@ __all__ = [
     "EmbedderSpec", "Evidence", "Features", "FitRun", "GaussianDiffusion", "Interval",
     "LatentDecoder", "LatentVariable", "Mass", "MetricSpec", "Model", "ModelSpec",
     "ObservationModel", "Parameter", "ProbabilityFlow", "Reconstructor", "ReportSpec", "RunStore",
-    "Score", "Split", "VariationalBound", "dequantise", "hookimpl", "quantise", "train", "unscored",
+    "Score", "Split", "VariationalBound", "check_training", "dequantise", "hookimpl", "quantise",
+    "train", "unscored",
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import torch
 
 from gengauge import artifacts
 from gengauge.benchmark import Benchmark
+from gengauge.checks import check_dataset
 from gengauge.code import code_fingerprint
 from gengauge.data import Dataset
 from gengauge.errors import NotReadyError, UsageError
@@ -163,6 +164,10 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
         ) from error
     if not isinstance(dataset, Dataset):
         raise UsageError(f"{spec.target} returned {type(dataset).__name__}, not a Dataset")
+    try:
+        check_dataset(dataset)
+    except ValueError as error:
+        raise UsageError(f"dataset '{spec.id}' cannot be used: {error}") from None
     return dataset if limit is None else dataset.limited(limit)
 
 

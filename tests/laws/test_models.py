@@ -89,6 +89,8 @@ def excused(law: str, case: Case) -> bool:
         "bound_stays_below_one": not small or "variational-bound" not in can,
         "diffusion_is_a_chain": "gaussian-diffusion" not in can,
         "flow_is_a_field": "probability-flow" not in can,
+        "broken_data_is_refused": case.spec.control,
+        "poor_data_is_survived": case.spec.control,
     }.get(law, False)
 
 

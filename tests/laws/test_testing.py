@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gengauge import Dataset, ModelSpec, Split
+from gengauge import Dataset, ModelSpec, Split, check_training
 from gengauge.testing import check_model
 
 X = torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
@@ -20,6 +20,7 @@ class Normal:
     """A standard normal that obeys every law."""
 
     def fit(self, data, run):
+        check_training(data, "normal")
         run.spend(1, len(data.train))
         self.shift = torch.zeros(2)
 
@@ -84,6 +85,41 @@ class Infinite(Normal):
         return super().sample(n, condition, generator) / 0
 
 
+class Trusting(Normal):
+    """Learns from whatever it is given."""
+
+    def fit(self, data, run):
+        run.spend(1, len(data.train))
+        self.shift = torch.zeros(2)
+
+
+class Mute(Normal):
+    """Refuses, and does not say why."""
+
+    def fit(self, data, run):
+        if not len(data.train) or not bool(data.train.x.isfinite().all()):
+            raise ValueError("no")
+        super().fit(data, run)
+
+
+class Shrinking(Normal):
+    """Has a variance of zero where a value never varies."""
+
+    def fit(self, data, run):
+        super().fit(data, run)
+        self.deviation = data.train.x.std(0, correction=0)
+
+    def log_prob(self, x):
+        return super().log_prob(x / self.deviation) - self.deviation.double().log().sum()
+
+
+class Obliging(Normal):
+    """Answers for a class of which it has seen nothing."""
+
+    def sample(self, n, condition, generator):
+        return super().sample(n, None, generator)
+
+
 class Deaf(Normal):
     """Gives one sample, however many labels it is asked for."""
 
@@ -131,6 +167,10 @@ def test_a_lawful_model_breaks_nothing():
         ("Greedy", "budget_in_steps_is_obeyed"),
         ("Drifting", "sampling_changes_nothing"),
         ("Infinite", "samples_look_like_data"),
+        ("Infinite", "poor_data_is_survived"),
+        ("Trusting", "broken_data_is_refused"),
+        ("Mute", "broken_data_is_refused"),
+        ("Shrinking", "poor_data_is_survived"),
     ],
 )
 def test_a_broken_model_is_caught(name, law):
@@ -143,6 +183,17 @@ def test_conditional_samples_are_held_to_account(name, outcome):
     assert verdicts(name, conditions=("class",))[law] == outcome
     assert verdicts("Normal", conditions=("class",))[law] == "held"
     assert verdicts("Normal")[law] == "skipped"
+
+
+def test_a_class_without_examples_must_not_be_answered():
+    law = "poor_data_is_survived"
+    assert verdicts("Obliging", conditions=("class",))[law] == "broken"
+    assert verdicts("Obliging")[law] == "held"
+
+
+def test_controls_show_data_as_it_is():
+    outcomes = verdicts("Trusting", control=True)
+    assert outcomes["broken_data_is_refused"] == outcomes["poor_data_is_survived"] == "skipped"
 
 
 def test_a_control_that_reads_the_test_split_is_caught():

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gengauge import Dataset, ModelSpec, Split
+from gengauge import Dataset, ModelSpec, Split, check_training
 from gengauge.testing import check_model
 
 LEVELS = 3
@@ -19,6 +19,7 @@ def pair():
 
 class Base:
     def fit(self, data, run):
+        check_training(data, "base")
         run.spend(1, len(data.train))
 
     def sample(self, n, condition, generator):

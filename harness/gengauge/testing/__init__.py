@@ -31,6 +31,7 @@ from gengauge.testing.behaviour import (
     saving_keeps_the_model,
 )
 from gengauge.testing.case import Case, LawBroken, NotApplicable
+from gengauge.testing.flaws import broken_data_is_refused, poor_data_is_survived
 from gengauge.testing.latent import (
     bound_stays_below_one,
     decoder_agrees_with_inference,
@@ -55,6 +56,7 @@ LAWS: tuple[Law, ...] = (
     likelihood_ignores_the_batch, density_integrates_to_one, mass_sums_to_one,
     decoder_is_a_distribution, decoder_agrees_with_inference,
     bound_stays_below_one, diffusion_is_a_chain, flow_is_a_field,
+    broken_data_is_refused, poor_data_is_survived,
 )  # fmt: skip
 
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gengauge.budget import Budget
 from gengauge.data import Split
 from gengauge.model import capabilities
-from gengauge.testing.case import Case, NotApplicable, require, same
+from gengauge.testing.case import Case, NotApplicable, look_like_data, require, same
 
 _CPU = torch.device("cpu")
 _SECONDS, _SLACK = 0.3, 3.0  # the slack forgives one slow step on a busy machine
@@ -31,25 +30,7 @@ def capabilities_are_declared(case: Case) -> None:
 def samples_look_like_data(case: Case) -> None:
     """Samples have the data's shape, an allowed type, and finite values in range."""
     for n in (1, case.n):
-        _look_like_data(case, case.sample(case.model, n=n), n)
-
-
-def _look_like_data(case: Case, x: Tensor, n: int) -> None:
-    levels = case.dataset.levels
-    require(tuple(x.shape) == (n, *case.dataset.event_shape),
-             f"shape {(n, *case.dataset.event_shape)}", str(tuple(x.shape)),
-             "sample must return [n, *event]")  # fmt: skip
-    require(bool(torch.isfinite(x.double()).all()), "finite samples", "nan or inf",
-             "clamp, or raise DivergedError when the model has diverged")  # fmt: skip
-    if x.is_floating_point():
-        ok = levels is None or bool(((x >= 0) & (x < 1)).all())
-        require(ok, "floats in [0, 1) on levelled data", f"{float(x.min())}..{float(x.max())}",
-                 "clamp samples into the data's range")  # fmt: skip
-    else:
-        ok = levels is not None and bool(((x.long() >= 0) & (x.long() < levels)).all())
-        require(ok, f"integers 0..{levels} (exclusive), or floats on continuous data",
-                 f"{x.dtype} in {int(x.min())}..{int(x.max())}",
-                 "return the data's own type")  # fmt: skip
+        look_like_data(case, case.sample(case.model, n=n), n)
 
 
 def conditional_samples_answer_their_conditions(case: Case) -> None:
@@ -63,7 +44,7 @@ def conditional_samples_answer_their_conditions(case: Case) -> None:
         loaded.load(Path(folder) / "model", _CPU)
     for kind, asked in kinds.items():
         for few in (asked[:1], asked):
-            _look_like_data(case, case.sample(case.model, condition=few), len(few))
+            look_like_data(case, case.sample(case.model, condition=few), len(few))
         first = case.sample(case.model, condition=asked)
         require(same(first, case.sample(case.model, condition=asked)),
                 f"equal samples for one {kind} under one seed", "different ones",

@@ -94,3 +94,22 @@ def require(condition: bool, expected: str, came: str, advice: str) -> None:
 def same(a: Tensor, b: Tensor) -> bool:
     """Return whether two tensors are equal to rounding."""
     return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-5, atol=1e-6)
+
+
+def look_like_data(case: Case, x: Tensor, n: int) -> None:
+    """Require that samples ``x`` have the data's shape and an allowed type, finite, in range."""
+    levels = case.dataset.levels
+    require(tuple(x.shape) == (n, *case.dataset.event_shape),
+             f"shape {(n, *case.dataset.event_shape)}", str(tuple(x.shape)),
+             "sample must return [n, *event]")  # fmt: skip
+    require(bool(torch.isfinite(x.double()).all()), "finite samples", "nan or inf",
+             "clamp, or raise DivergedError when the model has diverged")  # fmt: skip
+    if x.is_floating_point():
+        ok = levels is None or bool(((x >= 0) & (x < 1)).all())
+        require(ok, "floats in [0, 1) on levelled data", f"{float(x.min())}..{float(x.max())}",
+                 "clamp samples into the data's range")  # fmt: skip
+    else:
+        ok = levels is not None and bool(((x.long() >= 0) & (x.long() < levels)).all())
+        require(ok, f"integers 0..{levels} (exclusive), or floats on continuous data",
+                 f"{x.dtype} in {int(x.min())}..{int(x.max())}",
+                 "return the data's own type")  # fmt: skip
