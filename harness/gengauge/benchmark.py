@@ -11,14 +11,17 @@ from typing import Any
 from gengauge.errors import UsageError, unknown
 from gengauge.registry import Registry, load_target
 
-_KEYS = ("name", "version", "datasets", "models", "suites", "seeds", "budget", "samples")
+_KEYS = (
+    "name", "version", "datasets", "models", "variants", "suites", "seeds", "budget", "samples",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """What a benchmark file says, before names are looked up.
 
-    ``models`` empty means every model that fits; ``suites`` empty means every suite.
+    ``models`` empty means every model that fits, and ``variants`` are more of them with settings
+    of their own; ``suites`` empty means every suite.
     """
 
     name: str
@@ -33,11 +36,12 @@ class Benchmark:
     gates: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     embedders: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
 
     def to_toml(self) -> str:
         """Return the file that describes this benchmark."""
         lines = ["[benchmark]", f"name = {_toml(self.name)}", f"version = {self.version}"]
-        for key in ("datasets", "models", "suites", "seeds", "embedders"):
+        for key in ("datasets", "models", "variants", "suites", "seeds", "embedders"):
             if getattr(self, key):
                 lines.append(f"{key} = {_toml(list(getattr(self, key)))}")
         lines += [f"budget = {_toml(self.budget)}"] if self.budget else []

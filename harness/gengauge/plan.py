@@ -92,7 +92,7 @@ def plan(benchmark: Benchmark, registry: Registry) -> list[Job]:
     datasets = [
         d for n in benchmark.datasets if isinstance(d := registry.find("datasets", n), DatasetSpec)
     ]
-    texts = benchmark.models or tuple(registry.models)
+    texts = (*(benchmark.models or registry.models), *benchmark.variants)
     choices = [c for text in texts for c in parse_choices(text, registry)]
     _unique_labels(choices)
     suites = benchmark.suites or tuple(registry.suites)

@@ -31,6 +31,7 @@ def test_the_resolved_file_reads_back_as_itself() -> None:
     nasty = Benchmark(
         'na"me\\', ("digits",), 3, ("vae[latent=2,name=é]",), ("fidelity",), (1, 2), "5 steps", 10,
         {"vae[latent=2]": "3 steps"}, {"fd": "5%"}, {"likelihood.k": "8"}, ("digits",),
+        ("gmm[components=2]",),
     )  # fmt: skip
     assert parse_benchmark(nasty.to_toml(), "x") == nasty
 
@@ -105,6 +106,16 @@ def test_every_model_that_fits_is_planned(registry: Registry) -> None:
     assert ("truth", "points/moons") in on
     assert ("truth", "digits") not in on
     assert {m for m, d in on if d == "digits"} >= {"gmm", "vae", "flow", "real", "noise"}
+
+
+def test_variants_come_beside_every_model(registry: Registry) -> None:
+    def labels(**options) -> set[str]:
+        jobs = plan(Benchmark("x", ("points/moons",), **options), registry)
+        return {j.choice.label for j in jobs}
+
+    wide = "vae[latent=2,name=wide]"
+    assert labels(variants=(wide,)) == labels() | {"wide"}
+    assert labels(models=("gmm",), variants=(wide,)) == {"gmm", "wide"}
 
 
 def test_nothing_selected_says_why(registry: Registry) -> None:

@@ -144,7 +144,9 @@ def resolve_benchmark(name: str, registry: Any, options: dict[str, Any]) -> Benc
         samples=options["samples"],
         settings={**benchmark.settings, **dict(map(_setting, options["settings"]))},
     )
-    # a budget given by hand is for every model, also those the file gives their own
+    # what is given by hand is all: models without the file's variants, a budget for every model
+    if options["models"]:
+        chosen = replace(chosen, variants=())
     return replace(chosen, budgets={}) if options["budget"] else chosen
 
 

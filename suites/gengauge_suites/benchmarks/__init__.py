@@ -10,6 +10,7 @@ from gengauge.specs import BenchmarkSpec
 
 QUICK = files(__package__) / "quick.toml"
 POINTS = files(__package__) / "points.toml"
+CPU_LONG = files(__package__) / "cpu-long.toml"
 
 
 @hookimpl
@@ -24,4 +25,9 @@ def gengauge_benchmarks() -> Iterable[BenchmarkSpec]:
         id="points",
         summary="Five planar densities whose true entropy is known",
         target="gengauge_suites.benchmarks:POINTS",
+    )
+    yield BenchmarkSpec(
+        id="cpu-long",
+        summary="Fashion-MNIST, every family at about a minute of one core: hours on a laptop",
+        target="gengauge_suites.benchmarks:CPU_LONG",
     )
