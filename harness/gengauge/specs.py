@@ -176,7 +176,7 @@ class MetricSpec(Spec):
     embedders: tuple[str, ...] = ()  # in these only, shell patterns such as clip/*
     not_in: tuple[str, ...] = ()  # never in these
     uses: str = "features"  # what the embedder must give
-    condition: str = ""  # "class" or "caption": of samples drawn for a condition
+    condition: str = ""  # "class" or "caption": of samples drawn for it, or of data that has it
     levelled: bool | None = None
     needs_truth: bool = False
     uses_samples: bool = True  # False: the number of samples does not enter its protocol
