@@ -32,7 +32,8 @@ def gengauge_metrics() -> Iterable[MetricSpec]:
         ),
         summary="Classification accuracy score: how well a classifier trained on the samples alone "
         "tells real test examples apart; its details hold what as much real data reaches. Blind "
-        "to copied training data and to detail that this classifier of raw values cannot use.",
+        "to copied training data and to detail that this classifier of raw values (of a table: in "
+        "each column's standard deviations) cannot use.",
         reference="Ravuri & Vinyals 2019, Classification Accuracy Score for Conditional "
         "Generative Models, https://arxiv.org/abs/1905.10887",
     )
