@@ -19,7 +19,7 @@ PAIR = DatasetSpec(
 SYLLABLE = DatasetSpec(
     id="syllable", summary="three of six letters", target="none:none", modality="text", levels=6
 )
-REAL = ("digits", "points/moons", "text/devils-dictionary")
+REAL = ("digits", "points/moons", "table/breast-cancer", "text/devils-dictionary")
 SPECS = {"pair": PAIR, "syllable": SYLLABLE, **{id_: REGISTRY.datasets[id_] for id_ in REAL}}
 # settings that make another model of a family, each on the data where it could go wrong
 VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = ()

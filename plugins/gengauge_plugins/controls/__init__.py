@@ -29,7 +29,7 @@ def _control(
     return ModelSpec(
         id=id_, family="control", summary=summary, reference=reference, control=True,
         target=f"gengauge_plugins.controls.{target}",
-        modalities=("image", "points", "text") if text else ("image", "points"),
+        modalities=("image", "points", "table", *(("text",) if text else ())),
         parameters=parameters, capabilities=capabilities, needs_truth=needs_truth,
         conditions=conditions,
         budget="1 steps",
