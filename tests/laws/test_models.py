@@ -75,7 +75,10 @@ def excused(law: str, case: Case) -> bool:
     exact = "density" in can or ("mass" in can and data.levels is not None)
     taken = case.spec.takes(case.spec.resolve(case.parameters))
     classes = data.train.labels is not None and "class" in taken
-    asked = {"class": data.validation.labels, "caption": data.validation.captions}
+    asked = {
+        "class": data.validation.labels, "caption": data.validation.captions,
+        "prefix": data.validation.x if data.modality == "text" else None,
+    }  # fmt: skip
     small = data.levels is not None and data.levels**data.dimensions <= 5000
     within = {c for c in can if c.startswith("class-")} if classes else set()
     flat = data.dimensions == 2 and "class-density" in within

@@ -1,6 +1,7 @@
 """The laws of decoders, bounds, diffusions and flows catch models that break them."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -180,6 +181,29 @@ class FrozenFlow(Flow):
 class CrowdedFlow(Flow):
     def velocity(self, x, t):
         return super().velocity(x, t) - x.mean()
+
+
+class GoesOn(Base):
+    """Any level after what it was given."""
+
+    def sample(self, n, condition, generator):
+        x = super().sample(n, None, generator)
+        return x if condition is None else torch.cat([condition, x[:, condition.shape[1] :]], 1)
+
+
+class StartsAnew(GoesOn):
+    def sample(self, n, condition, generator):
+        return super().sample(n, None, generator)
+
+
+def test_texts_that_do_not_begin_as_asked_break_the_law_of_conditions():
+    data = replace(pair(), modality="text")
+    law, found = "conditional_samples_answer_their_conditions", {}
+    for kind in (GoesOn, StartsAnew):
+        spec = ModelSpec(id="m", summary="levels", target=f"{__name__}:{kind.__name__}",
+                         family="f", modalities=("text",), conditions=("prefix",))  # fmt: skip
+        found[kind] = {v.law: v.outcome for v in check_model(spec, data)}[law]
+    assert found == {GoesOn: "held", StartsAnew: "broken"}
 
 
 DECODER = ("latent-decoder", "observation-model", "latent-variable")
