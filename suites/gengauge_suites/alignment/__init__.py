@@ -37,6 +37,21 @@ def gengauge_metrics() -> Iterable[MetricSpec]:
         reference="Ravuri & Vinyals 2019, Classification Accuracy Score for Conditional "
         "Generative Models, https://arxiv.org/abs/1905.10887",
     )
+    yield MetricSpec(
+        id="completion_accuracy",
+        suite="alignment",
+        label="Completion accuracy",
+        unit="share",
+        direction="higher",
+        modalities=("text",),
+        condition="prefix",
+        target=f"{_HOME}.completion:completion_accuracy",
+        summary="How often a model that is given the first half of a real text goes on with the "
+        "right token: the mean probability it gives to that token when it samples. Blind to all "
+        "that comes after this one, and to whether a wrong token would have done as well.",
+        reference="After Paperno et al. 2016, The LAMBADA dataset: Word prediction requiring a "
+        "broad discourse context, https://arxiv.org/abs/1606.06031",
+    )
 
 
 def _captioned() -> Iterable[MetricSpec]:
