@@ -97,7 +97,7 @@ def _metric(metric: MetricSpec, about: dict[str, Any]) -> str:
         f"unit: {metric.unit}" if metric.unit else "",
         f"kind: {_words(about['kinds'])}",
         f"on {_words(metric.modalities, ', ')}",
-        f"drawn for a {metric.condition}" if metric.condition else "",
+        _condition(metric),
         f"version {metric.version}" if metric.version > 1 else "",
     ]
     parameters = [
@@ -112,6 +112,12 @@ def _metric(metric: MetricSpec, about: dict[str, Any]) -> str:
         f"- Source: {_linked(metric.reference)}" if metric.reference else "",
     ]
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def _condition(metric: MetricSpec) -> str:
+    if not metric.condition:
+        return ""
+    return ("drawn for a " if metric.uses_samples else "on data with a ") + metric.condition
 
 
 def _title(metric: MetricSpec) -> str:

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gengauge.data import Dataset
+from gengauge.errors import DivergedError, UnsupportedError
 from gengauge.evidence import Evidence
 from gengauge.likelihood import Density
 from gengauge.metric import Score
@@ -72,6 +73,8 @@ def save_picture(evidence: Evidence, folder: Path) -> None:
         write_json(folder / "points.json", _points(evidence))
     elif evidence.dataset.modality == "text":
         _save_texts(evidence.samples, evidence.dataset, folder / "samples.txt")
+        if "prefix" in evidence.conditions:
+            _save_completions(evidence, folder / "completions.txt")
 
 
 def save_reference(dataset: Dataset, folder: Path) -> None:
@@ -85,6 +88,7 @@ def save_reference(dataset: Dataset, folder: Path) -> None:
         write_json(folder / "points.json", points)
     elif dataset.modality == "text":
         _save_texts(dataset.test.x, dataset, folder / "real.txt")
+        _save_texts(dataset.test.x, dataset, folder / "completions.txt", dataset.dimensions // 2)
 
 
 def image_grid(x: Tensor, levels: int | None, cells: int = GRID) -> Image.Image:
@@ -103,11 +107,26 @@ def image_grid(x: Tensor, levels: int | None, cells: int = GRID) -> Image.Image:
     return Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet)
 
 
-def _save_texts(x: Tensor, dataset: Dataset, path: Path) -> None:
-    """Write a dozen texts of tokens ``x`` ``[n, length]``, one a line; their line ends become ⏎."""
-    lines = [_LINE_END.sub("⏎", text) for text in dataset.text(x[:TEXTS])]
+def _save_texts(x: Tensor, dataset: Dataset, path: Path, given: int = 0) -> None:
+    """Write a dozen texts of tokens ``x`` ``[n, length]``, one a line; their line ends become ⏎.
+
+    Where the first tokens were ``given``, an arrow ⟶ stands before the rest.
+    """
+    parts = [dataset.text(x[:TEXTS, :given]), dataset.text(x[:TEXTS, given:])]
+    whole = [f"{begun} ⟶ {rest}" if given else rest for begun, rest in zip(*parts, strict=True)]
+    lines = [_LINE_END.sub("⏎", text) for text in whole]
     shown = ["".join(c if c.isprintable() else "�" for c in line) + "\n" for line in lines]
     path.write_text("".join(shown), encoding="utf-8")
+
+
+def _save_completions(evidence: Evidence, path: Path) -> None:
+    """Write how the model goes on from the beginnings of a dozen test texts, where it can."""
+    try:
+        drawn = evidence.conditional("prefix", TEXTS)
+    except (UnsupportedError, DivergedError):  # what it means for the score is said there
+        return
+    given = 0 if drawn.prefixes is None else drawn.prefixes.shape[1]
+    _save_texts(drawn.samples, evidence.dataset, path, given)
 
 
 def _points(evidence: Evidence) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from gengauge.cache import cached
 from gengauge.data import Dataset, Split
 from gengauge.errors import UnsupportedError
 from gengauge.metric import Embedder
-from gengauge.model import Condition, Guided, Model
+from gengauge.model import Condition, Guided, Model, asked_of
 from gengauge.units import in_units
 
 T = TypeVar("T")
@@ -30,11 +30,12 @@ class Features:
 
 @dataclass(frozen=True)
 class Conditioned:
-    """Samples ``[n, *event]``, each drawn for its own label or caption."""
+    """Samples ``[n, *event]``, each drawn for its own label, caption or prefix ``[n, p]``."""
 
     samples: Tensor
     labels: Tensor | None = None
     captions: tuple[str, ...] | None = None
+    prefixes: Tensor | None = None
 
 
 @dataclass
@@ -114,18 +115,19 @@ class Evidence:
     def conditional(self, kind: str, n: int | None = None) -> Conditioned:
         """Return samples for the conditions of the first ``n`` test examples, at most all.
 
-        ``kind`` is ``class`` or ``caption``. Without ``n`` there are as many as unconditional
-        samples. ``UnsupportedError`` where the model takes no such condition.
+        ``kind`` is ``class``, ``caption`` or ``prefix``. Without ``n`` there are as many as
+        unconditional samples. ``UnsupportedError`` where the model takes no such condition.
         """
         if kind not in self.conditions:
             raise UnsupportedError(f"takes no {kind} condition")
         count = min(len(self.samples) if n is None else n, len(self.dataset.test))
         asked = self.dataset.test.first(count)
-        condition = asked.labels if kind == "class" else asked.captions
+        condition = asked_of(kind, asked, self.dataset)
         if condition is None:
             raise UnsupportedError(f"the data has no {kind} for its examples")
         samples = self.memo(("conditional", kind, count), lambda: self.draw(count, condition, kind))
-        return Conditioned(samples, asked.labels, asked.captions)
+        prefixes = condition if kind == "prefix" and isinstance(condition, Tensor) else None
+        return Conditioned(samples, asked.labels, asked.captions, prefixes)
 
     def leakage(self, embedder: Embedder) -> str:
         """Return why ``embedder`` must not judge this model: it has steered it; empty if not."""

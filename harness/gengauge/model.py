@@ -14,11 +14,22 @@ import torch
 from torch import Tensor
 
 from gengauge import likelihood
-from gengauge.data import Dataset
+from gengauge.data import Dataset, Split
 from gengauge.training import FitRun
 
-# what samples are asked for: labels [n] of classes, or captions
+# what samples are asked for: labels [n] of classes, captions, or beginnings [n, p] of text
 Condition = Tensor | Sequence[str]
+
+
+def asked_of(kind: str, split: Split, data: Dataset) -> Condition | None:
+    """Return what to ask a model for, so as to get the like of the examples of ``split``.
+
+    ``kind`` is one of ``gengauge.specs.CONDITIONS``; None where the data does not know it. A
+    prefix is the first half of a text's tokens, ``[n, length // 2]``.
+    """
+    if kind == "prefix":
+        return split.x[:, : data.dimensions // 2] if data.modality == "text" else None
+    return split.labels if kind == "class" else split.captions
 
 
 @runtime_checkable
@@ -38,7 +49,8 @@ class Model(Protocol):
         """Return ``n`` samples ``[n, *event]``; randomness comes from ``generator`` alone.
 
         A model whose spec lists the condition ``class`` or ``caption`` takes ``n`` labels or
-        captions and returns the sample of each in its place.
+        captions and returns the sample of each in its place. One that lists ``prefix`` takes
+        tokens ``[n, p]``, p below the length of a text, and returns texts that begin with them.
         """
         ...
 

@@ -13,7 +13,7 @@ from gengauge.parameters import Parameter, Value, resolve
 MODALITIES = ("image", "points", "text", "table")
 DIRECTIONS = ("higher", "lower")
 KINDS = ("exact", "lower_bound", "upper_bound", "estimate")
-CONDITIONS = ("class", "caption")
+CONDITIONS = ("class", "caption", "prefix")
 GIVES = ("features", "classes", "attributes", "text", "spatial")
 _ID = re.compile(r"[a-z0-9][A-Za-z0-9_./+-]*(:.+)?")  # a path follows the colon
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -176,7 +176,7 @@ class MetricSpec(Spec):
     embedders: tuple[str, ...] = ()  # in these only, shell patterns such as clip/*
     not_in: tuple[str, ...] = ()  # never in these
     uses: str = "features"  # what the embedder must give
-    condition: str = ""  # "class" or "caption": of samples drawn for a condition
+    condition: str = ""  # one of CONDITIONS: of samples drawn for it, or of data that has it
     levelled: bool | None = None
     needs_truth: bool = False
     uses_samples: bool = True  # False: the number of samples does not enter its protocol
@@ -210,6 +210,7 @@ class MetricSpec(Spec):
             and (dataset.has_truth or not self.needs_truth)
             and (self.condition != "class" or dataset.labelled)
             and (self.condition != "caption" or dataset.captioned)
+            and (self.condition != "prefix" or dataset.modality == "text")
         )
 
     def fits_embedder(self, embedder: EmbedderSpec) -> bool:

@@ -1,4 +1,7 @@
-"""Brings what a model returned into the data's own units, the same way for every model."""
+"""Brings what a model returned into the data's own units, the same way for every model.
+
+And into units that distances can add up, where the data's own differ from column to column.
+"""
 
 from __future__ import annotations
 
@@ -29,3 +32,18 @@ def in_units(raw: Tensor, n: int, dataset: Dataset) -> tuple[Tensor, float]:
     outside = (raw < 0) | (raw >= dataset.levels)
     inside = raw.clamp(0, dataset.levels - 1).to(dataset.train.x.dtype)
     return inside, float(outside.double().mean())
+
+
+def comparable(x: Tensor, dataset: Dataset) -> Tensor:
+    """Return ``x`` ``[n, *event]`` as vectors ``[n, d]`` whose values have one unit, float64.
+
+    The columns of a table have units of their own, and a distance would be that of the widest
+    alone: each is divided by its standard deviation over the test split, unless it never varies.
+    Points and pictures have one unit as they are. The result is on the CPU.
+    """
+    flat = x.flatten(1).to("cpu", torch.float64)
+    if dataset.modality != "table":
+        return flat
+    real = dataset.test.x.flatten(1).to("cpu", torch.float64)
+    spread = real.std(0, correction=0)
+    return flat / spread.where(spread > 0, 1.0)

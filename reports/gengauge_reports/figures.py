@@ -147,26 +147,38 @@ def _cloud(path: Path) -> Json:
 
 def grids(table: Table, trials: Sequence[Trial]) -> list[Json]:
     """Return the sample grids as data URIs: real pictures first, then models, then controls."""
-    return _samples(table, trials, "png", "uri", data_uri)
+    return _samples(table, trials, ("real.png", "samples.png"), "uri", data_uri)
 
 
 def texts(table: Table, trials: Sequence[Trial]) -> list[Json]:
     """Return samples of text: real ones first, then models, then controls."""
-    return _samples(table, trials, "txt", "text", _text)
+    return _samples(table, trials, ("real.txt", "samples.txt"), "text", _text)
+
+
+def completions(table: Table, trials: Sequence[Trial]) -> list[Json]:
+    """Return how real beginnings of text went on, then how models and controls go on from them."""
+    found = _samples(table, trials, ("completions.txt", "completions.txt"), "text", _text)
+    return found if any(sheet["role"] != "data" for sheet in found) else []
 
 
 def _samples(
-    table: Table, trials: Sequence[Trial], suffix: str, key: str, read: Callable[[Path], str]
+    table: Table,
+    trials: Sequence[Trial],
+    names: tuple[str, str],
+    key: str,
+    read: Callable[[Path], str],
 ) -> list[Json]:
+    """Return what ``read`` gives of two files: one beside the real data, one beside a trial."""
+    real, drawn = names
     found: list[Json] = []
     for trial in trials:
-        if content := read(trial.store.dataset_folder(table.dataset) / f"real.{suffix}"):
+        if content := read(trial.store.dataset_folder(table.dataset) / real):
             found.append({"title": "real data", key: content, "role": "data", "seed": None})
             break
     for row in (*table.models, *table.controls):
         role = "control" if row.control else "model"
         for trial in (t for t in row.trials if t.ok):
-            if content := read(trial.store.trial_folder(trial.key) / f"samples.{suffix}"):
+            if content := read(trial.store.trial_folder(trial.key) / drawn):
                 found.append({"title": row.label, key: content, "role": role, "seed": trial.seed})
                 break
     return found

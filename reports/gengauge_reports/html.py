@@ -159,6 +159,7 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
         "unscored": table.unscored,
         "grids": figures.grids(table, trials),
         "texts": figures.texts(table, trials),
+        "completions": figures.completions(table, trials),
         "gallery": gallery(table),
         "fronts": efforts,
         "curves": [c["model"] for c in curves],

@@ -19,7 +19,7 @@ PAIR = DatasetSpec(
 SYLLABLE = DatasetSpec(
     id="syllable", summary="three of six letters", target="none:none", modality="text", levels=6
 )
-REAL = ("digits", "points/moons", "text/devils-dictionary")
+REAL = ("digits", "points/moons", "table/breast-cancer", "text/devils-dictionary")
 SPECS = {"pair": PAIR, "syllable": SYLLABLE, **{id_: REGISTRY.datasets[id_] for id_ in REAL}}
 # settings that make another model of a family, each on the data where it could go wrong
 VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = ()
@@ -73,16 +73,23 @@ def excused(law: str, case: Case) -> bool:
     """Whether the specs alone say that a law does not apply: none is skipped by mistake."""
     can, data = set(case.spec.capabilities), case.dataset
     exact = "density" in can or ("mass" in can and data.levels is not None)
-    asked = {"class": data.validation.labels, "caption": data.validation.captions}
+    taken = case.spec.takes(case.spec.resolve(case.parameters))
+    classes = data.train.labels is not None and "class" in taken
+    asked = {
+        "class": data.validation.labels, "caption": data.validation.captions,
+        "prefix": data.validation.x if data.modality == "text" else None,
+    }  # fmt: skip
     small = data.levels is not None and data.levels**data.dimensions <= 5000
+    within = {c for c in can if c.startswith("class-")} if classes else set()
+    flat = data.dimensions == 2 and "class-density" in within
     return {
         "sampling_changes_nothing": not exact,
-        "conditional_samples_answer_their_conditions": all(
-            asked[kind] is None for kind in case.spec.takes(case.spec.resolve(case.parameters))
-        ),
+        "conditional_samples_answer_their_conditions": all(asked[kind] is None for kind in taken),
         "likelihood_ignores_the_batch": not exact and "latent-variable" not in can,
         "density_integrates_to_one": "density" not in can or data.dimensions != 2,
         "mass_sums_to_one": not small or not can & {"mass", "latent-variable"},
+        "class_likelihood_sums_to_one": not flat and not (small and within - {"class-density"}),
+        "labels_go_with_their_rows": not within,
         "decoder_is_a_distribution": "latent-decoder" not in can,
         "decoder_agrees_with_inference": not small
         or not can >= {"observation-model", "latent-variable"},

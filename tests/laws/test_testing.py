@@ -127,6 +127,27 @@ class Deaf(Normal):
         return super().sample(n if condition is None else 1, None, generator)
 
 
+class Sided(Normal):
+    """Twice the normal on the side that a label names."""
+
+    spare = 0.0
+
+    def log_prob_given(self, x, labels):
+        mine = (x[:, 0] > 0) == labels.bool()
+        return (self.log_prob(x) + math.log(2) + self.spare).masked_fill(~mine, -math.inf)
+
+
+class Overfull(Sided):
+    spare = 0.1
+
+
+class FirstLabel(Sided):
+    """Scores all examples of a batch under the first one's label."""
+
+    def log_prob_given(self, x, labels):
+        return super().log_prob_given(x, labels[:1].expand(len(x)))
+
+
 class Absent(Normal):
     """Forgets on the way to the disk what its labels mean."""
 
@@ -194,6 +215,19 @@ def test_a_class_without_examples_must_not_be_answered():
 def test_controls_show_data_as_it_is():
     outcomes = verdicts("Trusting", control=True)
     assert outcomes["broken_data_is_refused"] == outcomes["poor_data_is_survived"] == "skipped"
+
+
+SIDED = {"capabilities": ("density", "class-density"), "conditions": ("class",)}
+
+
+def test_a_likelihood_within_a_class_is_held_to_account():
+    laws = ("class_likelihood_sums_to_one", "labels_go_with_their_rows")
+    found = {name: verdicts(name, **SIDED) for name in ("Sided", "Overfull", "FirstLabel")}
+    outcomes = {name: [verdict[law] for law in laws] for name, verdict in found.items()}
+    assert outcomes["Sided"] == ["held", "held"]
+    assert outcomes["Overfull"] == ["broken", "held"]
+    assert outcomes["FirstLabel"] == ["held", "broken"]
+    assert [verdicts("Normal")[law] for law in laws] == ["skipped", "skipped"]
 
 
 def test_a_control_that_reads_the_test_split_is_caught():

@@ -1,6 +1,7 @@
 """The laws of decoders, bounds, diffusions and flows catch models that break them."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,9 @@ LEVELS = 3
 def pair():
     x = torch.randint(LEVELS, (200, 2), generator=torch.Generator().manual_seed(0))
     x = x.to(torch.uint8)
-    return Dataset("pair", "points", Split(x[:80]), Split(x[80:140]), Split(x[140:]), LEVELS)
+    y = x.sum(1).long() % 2
+    parts = [Split(x[s], y[s]) for s in map(slice, (0, 80, 140), (80, 140, 200))]
+    return Dataset("pair", "points", *parts, LEVELS)
 
 
 class Base:
@@ -60,6 +63,43 @@ class Decoder(Base):
         z = self.draw_prior(k * len(x), generator)
         each = x.repeat(k, 1)
         return self.log_observation(each, z).view(k, len(x))
+
+
+class Tables(Base):
+    """Each class's own levels, exactly."""
+
+    logits, more = torch.tensor([[0.0, 0.3, 1.0], [1.0, 0.0, -1.0]]).log_softmax(1), 0.0
+
+    def log_mass_given(self, x, labels):
+        return self.logits[labels].gather(1, x.long()).sum(1) + self.more
+
+
+class OverfullTables(Tables):
+    more = 0.01
+
+
+class MixedTables(Tables):
+    def log_mass_given(self, x, labels):
+        return super().log_mass_given(x, labels.sort().values)
+
+
+class Weighted(Base):
+    """The same by importance weights, which scatter about one."""
+
+    more = 0.0
+
+    def log_weights_given(self, x, labels, k, generator):
+        u = torch.rand(k, len(x), generator=generator)
+        return Tables().log_mass_given(x, labels) + (0.5 + u).log() + self.more
+
+
+class OverfullWeighted(Weighted):
+    more = 0.1
+
+
+class MixedWeighted(Weighted):
+    def log_weights_given(self, x, labels, k, generator):
+        return super().log_weights_given(x, labels.sort().values, k, generator)
 
 
 class Unnormalised(Decoder):
@@ -144,7 +184,31 @@ class CrowdedFlow(Flow):
         return super().velocity(x, t) - x.mean()
 
 
+class GoesOn(Base):
+    """Any level after what it was given."""
+
+    def sample(self, n, condition, generator):
+        x = super().sample(n, None, generator)
+        return x if condition is None else torch.cat([condition, x[:, condition.shape[1] :]], 1)
+
+
+class StartsAnew(GoesOn):
+    def sample(self, n, condition, generator):
+        return super().sample(n, None, generator)
+
+
+def test_texts_that_do_not_begin_as_asked_break_the_law_of_conditions():
+    data = replace(pair(), modality="text")
+    law, found = "conditional_samples_answer_their_conditions", {}
+    for kind in (GoesOn, StartsAnew):
+        spec = ModelSpec(id="m", summary="levels", target=f"{__name__}:{kind.__name__}",
+                         family="f", modalities=("text",), conditions=("prefix",))  # fmt: skip
+        found[kind] = {v.law: v.outcome for v in check_model(spec, data)}[law]
+    assert found == {GoesOn: "held", StartsAnew: "broken"}
+
+
 DECODER = ("latent-decoder", "observation-model", "latent-variable")
+WITHIN, WEIGHTED = ("class-mass",), ("class-latent-variable",)
 DIFFUSION = ("gaussian-diffusion", "diffusion-decoder")
 
 
@@ -157,7 +221,7 @@ def verdicts(kind, capabilities):
 @pytest.mark.parametrize(
     ("kind", "capabilities"),
     [(Decoder, DECODER), (Bounding, ("variational-bound",)), (Diffusion, DIFFUSION),
-     (Flow, ("probability-flow",))],
+     (Flow, ("probability-flow",)), (Tables, WITHIN), (Weighted, WEIGHTED)],
 )  # fmt: skip
 def test_lawful_models_break_nothing(kind, capabilities):
     assert "broken" not in verdicts(kind, capabilities).values()
@@ -176,6 +240,10 @@ def test_lawful_models_break_nothing(kind, capabilities):
         (Batchy, DIFFUSION, "diffusion_is_a_chain"),
         (LooseEnd, DIFFUSION, "diffusion_is_a_chain"),
         (FrozenFlow, ("probability-flow",), "flow_is_a_field"),
+        (OverfullTables, WITHIN, "class_likelihood_sums_to_one"),
+        (MixedTables, WITHIN, "labels_go_with_their_rows"),
+        (OverfullWeighted, WEIGHTED, "class_likelihood_sums_to_one"),
+        (MixedWeighted, WEIGHTED, "labels_go_with_their_rows"),
         (CrowdedFlow, ("probability-flow",), "flow_is_a_field"),
     ],
 )

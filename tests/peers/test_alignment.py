@@ -18,6 +18,7 @@ from gengauge.runner import load_dataset
 from gengauge_suites.alignment.accuracy import attribute_accuracy, class_accuracy
 from gengauge_suites.alignment.cas import cas
 from gengauge_suites.alignment.clip import clip_r_precision, clip_score
+from gengauge_suites.alignment.completion import completion_accuracy
 
 N, D, CLASSES = 300, 24, 5
 
@@ -86,6 +87,23 @@ def test_class_accuracy_is_accuracy():
     theirs = sklearn.metrics.accuracy_score(evidence.dataset.test.labels.numpy(), found)
     allowed = budget("class_accuracy", "scikit-learn")
     assert class_accuracy(evidence, Judge()).value == pytest.approx(theirs, **allowed)
+
+
+def test_completion_accuracy_is_accuracy():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(6, (N, 8), generator=generator)
+    guess = torch.where(torch.rand(N, generator=generator) < 0.4, x[:, 4], 0)
+
+    class Guesses(StandIn):
+        def sample(self, n, condition, generator):
+            return torch.cat([condition, guess[:n, None].expand(n, 4)], 1)
+
+    test = Split(x)
+    evidence = Evidence(Dataset("made", "text", test, test, test, 6), Guesses(), x, 0,
+                        conditions=("prefix",))  # fmt: skip
+    theirs = sklearn.metrics.accuracy_score(x[:, 4].numpy(), guess.numpy())
+    allowed = budget("completion_accuracy", "scikit-learn, accuracy_score")
+    assert completion_accuracy(evidence).value == pytest.approx(theirs, **allowed)
 
 
 def test_cas_is_the_accuracy_of_a_support_vector_machine_on_raw_values():

@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from gengauge.data import Split, dequantise
 from gengauge_suites.likelihood.ais import ais
+from gengauge_suites.likelihood.given_class import bits_per_dim_given_class, nll_given_class
 from gengauge_suites.likelihood.metrics import bits_per_dim, elbo, excess_nll, iwae, nll
 from gengauge_suites.likelihood.ode import ode_bits_per_dim, ode_nll
 from gengauge_suites.likelihood.text import bits_per_char, perplexity
@@ -112,6 +113,38 @@ def test_dequantised_bits_per_dim_are_the_formula_on_a_beta_density():
     theirs = -law.logpdf(y.numpy()).mean() / math.log(2) + math.log2(17)
     ours = bits_per_dim(found, 4, 1, "uniform", 4).value
     assert ours == pytest.approx(theirs, **budget("bits_per_dim", "scipy, dequantised density"))
+
+
+def test_nats_within_a_class_are_scipys():
+    labels, means = torch.arange(300) % 3, normal(3, 2, 5)
+    x = normal(300, 2, 6) + means[labels]
+
+    class Classes(StandIn):
+        def log_prob_given(self, x, labels):
+            return MultivariateNormal(means[labels], torch.eye(2).double()).log_prob(x)
+
+    by_class = [stats.multivariate_normal(m.numpy()).logpdf(x.numpy()) for m in means]
+    theirs = -np.choose(labels.numpy(), by_class).mean()
+    ours = nll_given_class(evidence(Classes(), test=x, labels=labels), 4).value
+    allowed = budget("nll_given_class", "scipy, a density for each class")
+    assert ours == pytest.approx(theirs, **allowed)
+
+
+def test_bits_within_a_class_are_cross_entropy_in_bits():
+    x, labels = levels(), torch.arange(200) % 3
+    logits = normal(3, 17, 7)
+
+    class Classes(StandIn):
+        def log_mass_given(self, x, labels):
+            each = logits.log_softmax(1)[labels]
+            return each.gather(1, x.flatten(1).long()).sum(1)
+
+    rows = logits[labels].repeat_interleave(16, 0)
+    theirs = float(cross_entropy(rows, x.flatten())) / math.log(2)
+    found = evidence(Classes(), test=x, levels=17, labels=labels)
+    ours = bits_per_dim_given_class(found, 4, 2, "importance").value
+    allowed = budget("bits_per_dim_given_class", "torch, cross-entropy within the class")
+    assert ours == pytest.approx(theirs, **allowed)
 
 
 def test_bounds_with_the_true_posterior_are_the_closed_form():

@@ -162,6 +162,41 @@ def test_what_the_data_does_not_know_is_refused(id_):
         ask(fitted(id_, points), torch.tensor([0, 1]))
 
 
+def dictionary():
+    spec = REGISTRY.datasets["text/devils-dictionary"]
+    return load_target(spec.target)(spec)
+
+
+def test_a_copycat_goes_on_as_the_text_that_agrees_longest():
+    data = dictionary()
+    model, known = fitted("copycat", data), data.train.x
+    asked = known[::400, :32].clone()
+    asked[:, :20] = 0  # what comes long before does not matter
+    given = ask(model, asked)
+    assert torch.equal(given[:, :32], asked)
+    same = (known[:, 20:32] == asked[0, 20:]).all(1)
+    assert any(torch.equal(given[0, 32:], row) for row in known[same][:, 32:])
+    exact = ask(model, known[::400, :32])
+    assert torch.equal(exact, known[::400])
+
+
+def test_noise_and_half_a_copycat_keep_the_beginning():
+    data = dictionary()
+    asked = data.train.x[:40, :32]
+    noise, half = (ask(fitted(id_, data), asked) for id_ in ("noise", "half-copycat"))
+    assert torch.equal(noise[:, :32], asked)
+    assert torch.equal(half[:, :32], asked)
+    copied = (half == data.train.x[:40]).all(1)
+    assert copied.tolist() == [i % 2 == 0 for i in range(40)]
+    assert not (noise == data.train.x[:40]).all(1).any()
+
+
+def test_real_text_is_not_asked_to_go_on():
+    assert "prefix" not in REGISTRY.models["real"].conditions
+    with pytest.raises(UnsupportedError, match="no answer to the beginning of a text"):
+        ask(fitted("real", dictionary()), dictionary().test.x[:3, :5])
+
+
 @pytest.mark.parametrize("id_", ["real", "copycat", "noise"])
 def test_as_many_conditions_as_samples(id_):
     with pytest.raises(ValueError, match="expected 5 conditions for 5 samples, got 2"):

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from gengauge import Budget, Dataset, FitRun, Split
-from gengauge.errors import UsageError
+from gengauge.errors import UnsupportedError, UsageError
 from gengauge.registry import Registry, load_target
 from gengauge_plugins.bigram import counts, ngram
 from gengauge_plugins.bigram.ngram import NGram
@@ -166,6 +166,43 @@ def test_completions_go_on_from_their_prefix():
     empty = model.complete(torch.zeros(5, 0, dtype=torch.int64), 6, seed(1))
     assert torch.equal(empty, model.sample(5, None, seed(1)))
     assert model.complete(tokens("abc")[:0], 6, seed()).shape == (0, 6)
+
+
+def test_samples_begin_with_what_is_asked_and_go_on_by_the_model():
+    model = fitted(chain(60, 3), order=3)
+    asked = tokens("ab", "ca").repeat(20_000, 1)
+    x = model.sample(len(asked), asked, seed())
+    assert x.shape == (40_000, 3)
+    assert torch.equal(x[:, :2], asked)
+    expected = model.next_probabilities(asked[:2].numpy())
+    for row in range(2):
+        share = torch.bincount(x[row::2, 2], minlength=4).double() / 20_000
+        assert np.allclose(share, expected[row], atol=0.015)
+    assert torch.equal(model.sample(5, asked[:5, :0], seed(1)), model.sample(5, None, seed(1)))
+
+
+def test_temperature_applies_to_what_comes_after_a_beginning():
+    x = chain(60, 3)
+    cold = fitted(x, order=2, temperature=1e-3)
+    likeliest = cold.next_probabilities(np.array([[1]])).argmax()
+    drawn = cold.sample(500, tokens("b").repeat(500, 1), seed())
+    assert (drawn[:, 0] == 1).all()
+    assert (drawn[:, 1] == likeliest).all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "said"),
+    [
+        (torch.tensor([0, 1]), UnsupportedError, "beginnings of text only"),
+        (["a", "b"], UnsupportedError, "beginnings of text only"),
+        (torch.zeros(3, 1), ValueError, "expected 2 prefixes for 2 samples, got 3"),
+        (torch.zeros(2, 8), ValueError, "8 tokens leaves nothing to add to texts of 8"),
+        (torch.tensor([[0], [4]]), ValueError, "knows the tokens 0 to 3, and a prefix has 0 to 4"),
+    ],
+)
+def test_what_is_no_beginning_is_refused(asked, error, said):
+    with pytest.raises(error, match=said):
+        fitted(chain()).sample(2, asked, seed())
 
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.autograd.functional import jacobian
+from worlds import load
 
 from gengauge import Budget, Dataset, FitRun, Split
 from gengauge_plugins.flow.coupling import CouplingFlow, masks
@@ -82,3 +83,42 @@ def test_masks_come_in_complementary_pairs(features):
         assert (a ^ b).all()
         assert a.any()
         assert b.any()
+
+
+@pytest.mark.parametrize("kind", ["nsf", "realnvp"])
+def test_a_table_in_raw_units_is_learned(kind):
+    data = load("table/breast-cancer")
+    model = CouplingFlow(kind=kind, transforms=2, hidden=32, bins=4)
+    model.fit(data.for_training(), FitRun(seed=0, budget=Budget.parse("40 steps")))
+    x = data.train.x.double()
+    independent = torch.distributions.Normal(x.mean(0), x.std(0)).log_prob(data.test.x).sum(1)
+    assert float(model.log_prob(data.test.x).mean()) > float(independent.mean()) + 5
+    drawn = model.sample(400, None, torch.Generator().manual_seed(0)).double()
+    assert ((drawn.median(0).values - x.median(0).values).abs() < 0.5 * x.std(0)).all()
+
+
+def test_units_far_from_one_are_standardised():
+    x = torch.randn(100, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    units = torch.tensor([1e-8, 1.0, 1e8])
+    z, log_det = Standardise.of(x * units)(x * units)
+    assert torch.allclose(z.std(0), torch.ones(3).double())
+    assert torch.allclose(log_det, -x.std(0).log().sum())  # the units' product is 1
+
+
+def test_wrong_data_never_trains():
+    x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    constant, spoilt = x.clone(), x.clone()
+    constant[:, 1], spoilt[3, 2] = 4.0, torch.nan
+    black = torch.zeros(40, 1, 2, 2, dtype=torch.uint8)
+    cases = [
+        (constant, None, "of x the columns 1 are; remove them"),
+        (spoilt, None, "flow needs finite values, and 1 of 120"),
+        (x[:1], None, "the 1 of x are equal"),
+        (x[:0], None, "flow needs training examples"),
+        (black, 17, "the 40 of x are equal"),
+        (black + 17, 17, "needs levels 0 to 16"),
+    ]
+    for wrong, levels, said in cases:
+        data = Dataset("x", "points", Split(wrong), Split(wrong[:0]), Split(wrong[:0]), levels)
+        with pytest.raises(ValueError, match=said):
+            CouplingFlow().fit(data, FitRun(seed=0, budget=Budget.parse("1 steps")))

@@ -144,6 +144,32 @@ def test_mass_and_density_are_one_model():
     assert (model.log_prob(y + 1) == -math.inf).all()
     with pytest.raises(UnsupportedError, match="ask for log_prob"):
         fitted(cloud()).log_mass(data.train.x)
+    with pytest.raises(UnsupportedError, match="ask for log_prob_given"):
+        fitted(cloud()).log_mass_given(data.train.x, data.train.labels)
+
+
+@pytest.mark.parametrize("data", [pictures(), words(), cloud()], ids=["levels", "words", "points"])
+def test_classes_mix_into_the_whole_by_their_frequency(data):
+    keep = data.train.labels != 1  # what is left is of unequal frequency after the cut
+    train = Split(data.train.x[keep][:70], data.train.labels[keep][:70])
+    model = fitted(replace(data, train=train))
+    x, n = data.validation.x, len(data.validation)
+    ask = (model.log_prob_given, model.log_prob) if data.levels is None else (
+        model.log_mass_given, model.log_mass
+    )  # fmt: skip
+    shares = train.labels.bincount().double() / len(train)
+    joint = [ask[0](x, torch.full((n,), int(c))) + shares[c].log() for c in train.labels.unique()]
+    assert torch.allclose(torch.stack(joint).logsumexp(0), ask[1](x), atol=1e-10)
+    mixed = model.seen[torch.arange(n) % len(model.seen)]
+    assert torch.equal(ask[0](x, mixed)[1::5], ask[0](x[1::5], mixed[1::5]))
+
+
+def test_a_density_within_a_class_is_its_mass_spread_over_the_bins():
+    model = fitted(pictures())
+    x, y = pictures().validation.x, pictures().validation.labels
+    found = model.log_prob_given((x.double() + 0.37) / 5, y)
+    assert torch.allclose(found, model.log_mass_given(x, y) + 6 * math.log(5))
+    assert (model.log_prob_given(x.double() + 1, y) == -math.inf).all()
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +183,7 @@ def test_digits_reach_what_was_measured(digits):
     model = fitted(digits.for_training())
     x, y, bit = digits.test.x, digits.test.labels, 64 * math.log(2)
     assert -float(model.log_mass(x).mean()) / bit < 2.225
-    given = torch.from_numpy(model.values.log_likelihood(x))[torch.arange(len(y)), y]
-    assert -float(given.mean()) / bit < 2.19
+    assert -float(model.log_mass_given(x, y).mean()) / bit < 2.19
     assert float((model.class_probabilities(x).argmax(1) == y).double().mean()) > 0.906
 
 
@@ -191,6 +216,8 @@ def test_a_class_without_examples_is_known_and_impossible():
     assert model.sample(4, torch.tensor([0, 2, 0, 2]), seed()).shape == (4, 1, 2, 3)
     with pytest.raises(UnsupportedError, match="class 1 has no training example; there are 0, 2"):
         model.sample(2, torch.tensor([0, 1]), seed())
+    with pytest.raises(UnsupportedError, match="class 1 has no training example; there are 0, 2"):
+        model.log_mass_given(data.validation.x[:2], torch.tensor([0, 1]))
 
 
 def test_without_labels_it_is_one_class():
@@ -202,6 +229,8 @@ def test_without_labels_it_is_one_class():
         model.class_probabilities(x)
     with pytest.raises(UnsupportedError, match="trained without"):
         model.sample(2, torch.tensor([0, 0]), seed())
+    with pytest.raises(UnsupportedError, match="trained without"):
+        model.log_prob_given(x[:2], torch.tensor([0, 0]))
 
 
 @pytest.mark.parametrize("value", [0.0, 4.0, -1e6])

@@ -176,5 +176,19 @@ def test_samples_of_text_are_text_on_the_page(factory, make_score):
     assert "<pre>CAT, n. A soft &lt;b&gt;automaton&lt;/b&gt;" in page
 
 
+def test_completions_stand_beside_how_the_text_went_on(factory, make_score):
+    trial = factory.add("bigram", [make_score("nll", 1.0, 0.1)])
+    folder = factory.store.trial_folder(trial["trial"])
+    folder.mkdir(parents=True, exist_ok=True)
+    real = factory.store.dataset_folder(trial["dataset"]["id"])
+    real.mkdir(parents=True, exist_ok=True)
+    (real / "completions.txt").write_text("CAT, n. ⟶ A soft automaton\n", encoding="utf-8")
+    assert "Completions" not in html.render([factory.store]).decode()  # no model completes
+    (folder / "completions.txt").write_text("CAT, n. ⟶ A <b>cat\n", encoding="utf-8")
+    page = html.render([factory.store]).decode()
+    assert page.index("<h3>Completions</h3>") < page.index("<pre>CAT, n. ⟶ A soft automaton")
+    assert page.index("⟶ A soft automaton") < page.index("<pre>CAT, n. ⟶ A &lt;b&gt;cat")
+
+
 def test_an_interval_as_narrow_as_rounding_is_not_written():
     assert notation.spread(81.0, 81.0 - 1e-12, 81.0 + 1e-12) == ("81", "")

@@ -23,6 +23,7 @@ FINGERPRINTS = {
     "points/checkerboard": "924665935360e480",
     "points/spiral": "4e599b1ec7258008",
     "points/rings": "843a754887614fe6",
+    "table/breast-cancer": "3dc69351da6fc21c",
     "text/devils-dictionary": "da6cae0c3bccfa36",
 }
 
@@ -73,6 +74,22 @@ def test_digits_are_levels_in_disjoint_stratified_splits():
         assert ((split.labels.bincount() - expected).abs() < 1).all() or split is data.train
     rows = {s.x[i].numpy().tobytes() for s in splits for i in range(len(s))}
     assert len(rows) == 1797  # no picture is in two splits, nor twice in one
+
+
+def test_the_table_is_raw_continuous_and_stratified():
+    data = worlds.load("table/breast-cancer")
+    splits = (data.train, data.validation, data.test)
+    assert [tuple(s.x.shape) for s in splits] == [(334, 30), (111, 30), (111, 30)]
+    assert data.class_names == ("malignant", "benign")
+    whole = torch.cat([s.x for s in splits])
+    assert len(whole.unique(dim=0)) == 556  # no row is in two splits, nor twice in one
+    assert bool((whole > 0).all())  # no value that a density could pile up on
+    assert max(int(column.unique(return_counts=True)[1].max()) for column in whole.T) < 8
+    mean = whole.double().mean(0)
+    assert 500 < mean[3] < 800  # mean area in square pixels, beside smoothness: nothing rescaled
+    assert 0.05 < mean[4] < 0.15
+    for split in splits:
+        assert abs(float(split.labels.double().mean()) - 344 / 556) < 0.005
 
 
 @pytest.mark.parametrize("id_", POINTS)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from standins import StandIn
 from tests_support import Cli
 
-from gengauge import Dataset
-from gengauge.artifacts import save_reference
-from gengauge.errors import UsageError
+from gengauge import Dataset, Evidence
+from gengauge.artifacts import save_picture, save_reference
+from gengauge.errors import UnsupportedError, UsageError
 from gengauge.registry import Registry, load_target
 from gengauge.runner import load_dataset
 from gengauge_suites.datasets import text
@@ -130,3 +131,30 @@ def test_real_text_is_written_one_example_a_line(tmp_path):
     lines = (tmp_path / "shown" / "real.txt").read_text(encoding="utf-8").split("\n")
     assert len(lines) == 12 + 1
     assert "one⏎two⏎⏎three� one⏎" in lines[0]
+    halves = (tmp_path / "shown" / "completions.txt").read_text(encoding="utf-8").split("\n")
+    assert halves[0].replace(" ⟶ ", "") == lines[0]
+    assert halves[0].index(" ⟶ ") == 26  # 32 bytes: two characters of three, two line ends of two
+
+
+class GoesOn(StandIn):
+    """Says x after whatever it is given."""
+
+    def sample(self, n, condition, generator):
+        if self.refuses:
+            raise UnsupportedError("nothing to say")
+        rest = torch.full((n, text.LENGTH - condition.shape[1]), ord("x"))
+        return torch.cat([condition, rest], 1)
+
+    refuses = False
+
+
+def test_completions_are_written_where_a_model_makes_them(tmp_path):
+    data = of_file(tmp_path / "lines.txt", "abcdefg\n" * 2000)
+    shown, model = tmp_path / "shown", GoesOn()
+    shown.mkdir()
+    for conditions, refuses in (((), False), (("prefix",), True), (("prefix",), False)):
+        model.refuses = refuses
+        assert not (shown / "completions.txt").exists()
+        save_picture(Evidence(data, model, data.test.x, 0, conditions=conditions), shown)
+    lines = (shown / "completions.txt").read_text(encoding="utf-8").splitlines()
+    assert lines == ["abcdefg⏎" * 4 + " ⟶ " + "x" * 32] * 12

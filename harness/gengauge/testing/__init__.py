@@ -31,6 +31,7 @@ from gengauge.testing.behaviour import (
     saving_keeps_the_model,
 )
 from gengauge.testing.case import Case, LawBroken, NotApplicable
+from gengauge.testing.classes import class_likelihood_sums_to_one, labels_go_with_their_rows
 from gengauge.testing.flaws import broken_data_is_refused, poor_data_is_survived
 from gengauge.testing.latent import (
     bound_stays_below_one,
@@ -54,6 +55,7 @@ LAWS: tuple[Law, ...] = (
     budget_in_steps_is_obeyed, budget_in_seconds_is_obeyed, held_back_split_is_not_read,
     global_randomness_is_untouched, conditional_samples_answer_their_conditions,
     likelihood_ignores_the_batch, density_integrates_to_one, mass_sums_to_one,
+    class_likelihood_sums_to_one, labels_go_with_their_rows,
     decoder_is_a_distribution, decoder_agrees_with_inference,
     bound_stays_below_one, diffusion_is_a_chain, flow_is_a_field,
     broken_data_is_refused, poor_data_is_survived,

@@ -34,7 +34,7 @@ def samples_look_like_data(case: Case) -> None:
 
 
 def conditional_samples_answer_their_conditions(case: Case) -> None:
-    """One sample for each label or caption, seeded, also after save and load."""
+    """One sample for each label, caption or prefix, seeded, also after save and load."""
     kinds = case.conditions()
     if not kinds:
         raise NotApplicable("the model takes no condition that the data has")
@@ -46,6 +46,10 @@ def conditional_samples_answer_their_conditions(case: Case) -> None:
         for few in (asked[:1], asked):
             look_like_data(case, case.sample(case.model, condition=few), len(few))
         first = case.sample(case.model, condition=asked)
+        if kind == "prefix" and isinstance(asked, Tensor):
+            require(torch.equal(first[:, : asked.shape[1]].cpu().long(), asked.long()),
+                    "texts that begin with what was asked for", "other beginnings",
+                    "return the prefix itself, and what comes after it")  # fmt: skip
         require(same(first, case.sample(case.model, condition=asked)),
                 f"equal samples for one {kind} under one seed", "different ones",
                 "use the generator that sample is given")  # fmt: skip

@@ -12,7 +12,7 @@ from torch import Tensor
 from gengauge.budget import Budget
 from gengauge.data import Dataset
 from gengauge.likelihood import Density, Mass
-from gengauge.model import Condition, Model
+from gengauge.model import Condition, Model, asked_of
 from gengauge.parameters import Value
 from gengauge.registry import load_target
 from gengauge.specs import ModelSpec
@@ -69,10 +69,9 @@ class Case:
 
     def conditions(self) -> dict[str, Condition]:
         """Return what the model can be asked for on this dataset, of each kind the spec lists."""
-        asked = self.dataset.validation.first(self.n)
-        known = {"class": asked.labels, "caption": asked.captions}
+        split = self.dataset.validation.first(self.n)
         taken = self.spec.takes(self.spec.resolve(self.parameters))
-        return {k: c for k in taken if (c := known.get(k)) is not None}
+        return {k: c for k in taken if (c := asked_of(k, split, self.dataset)) is not None}
 
     def likelihood(self, model: Model, x: Tensor | None = None) -> Tensor | None:
         """Return the exact log-likelihood ``[n]`` of held-out data, or None without one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from gengauge.data import Dataset
 from gengauge.likelihood import Density, LatentVariable, Mass
 from gengauge.testing.case import Case, NotApplicable, require
 
+DRAWS = 1024  # importance samples of each outcome
 _ENUMERABLE = 5000  # outcomes of a discrete space that are still summed one by one
 _GRID = 180  # cells a side, besides fine ones, of the grid a density is integrated on
 
@@ -35,13 +37,18 @@ def likelihood_ignores_the_batch(case: Case) -> None:
 
 def _check_weights(model: LatentVariable, x: Tensor, k: int = 256) -> None:
     few = model.log_weights(x[:3], k, torch.Generator().manual_seed(1))
-    many = model.log_weights(x, k, torch.Generator().manual_seed(2))[:, :3]
+    many = model.log_weights(x, k, torch.Generator().manual_seed(2))
     require(few.shape == (k, 3), f"log_weights of shape {(k, 3)}", str(tuple(few.shape)),
              "return [k, n]")  # fmt: skip
-    error = ((few.var(0) + many.var(0)) / k).sqrt()
-    far = float(((few.mean(0) - many.mean(0)).abs() / error.clamp_min(1e-6)).max())
+    require_same_weights(few, many[:, :3])
+
+
+def require_same_weights(one: Tensor, other: Tensor) -> None:
+    """Raise ``LawBroken`` unless two draws of log-weights ``[k, n]`` have one mean."""
+    error = ((one.var(0) + other.var(0)) / len(one)).sqrt()
+    far = float(((one.mean(0) - other.mean(0)).abs() / error.clamp_min(1e-6)).max())
     require(far < 6, "the same mean log-weight in any batch, within 6 standard errors",
-             f"{far:.1f}", "no batch statistics at evaluation")  # fmt: skip
+            f"{far:.1f}", "no batch statistics at evaluation")  # fmt: skip
 
 
 def density_integrates_to_one(case: Case) -> None:
@@ -49,6 +56,13 @@ def density_integrates_to_one(case: Case) -> None:
     model, data = case.model, case.dataset
     if not isinstance(model, Density):
         raise NotApplicable("the model has no density")
+    total = integral(model.log_prob, data)
+    require(abs(total - 1) < 0.05, "a density that integrates to 1 within 5 %", f"{total:.4f}",
+             "count the log-Jacobian of every rescaling")  # fmt: skip
+
+
+def integral(log_prob: Callable[[Tensor], Tensor], data: Dataset) -> float:
+    """Return the sum of a density over a grid three times as wide as planar ``data``."""
     if data.dimensions != 2:
         raise NotApplicable("the data is not planar")
     x = data.train.x.flatten(1).double()
@@ -58,10 +72,8 @@ def density_integrates_to_one(case: Case) -> None:
     ticks, widths = _cells()
     grid = low + torch.cartesian_prod(ticks, ticks) * (high - low)
     area = torch.cartesian_prod(widths, widths).prod(-1) * (high - low).prod()
-    log_prob = model.log_prob(grid.view(-1, *data.event_shape)).double()
-    total = float((log_prob.exp() * area).sum())
-    require(abs(total - 1) < 0.05, "a density that integrates to 1 within 5 %", f"{total:.4f}",
-             "count the log-Jacobian of every rescaling")  # fmt: skip
+    density = log_prob(grid.view(-1, *data.event_shape)).double().exp()
+    return float((density * area).sum())
 
 
 def _cells() -> tuple[Tensor, Tensor]:
@@ -83,14 +95,21 @@ def mass_sums_to_one(case: Case) -> None:
         require(abs(total - 1) < 1e-6, "masses that sum to 1", f"{total:.8f}",
                  "normalise over the levels, tails included")  # fmt: skip
     elif isinstance(model, LatentVariable):
-        k = 1024
-        weights = model.log_weights(every, k, torch.Generator().manual_seed(1)).double().exp()
-        total, error = float(weights.mean(0).sum()), float((weights.var(0) / k).sum().sqrt())
-        require(abs(total - 1) < 6 * error + 1e-6, "importance weights whose means sum to 1",
-                 f"{total:.4f} with standard error {error:.4f}",
-                 "log p(x, z) - log q(z | x) must hold every constant")  # fmt: skip
+        require_weights_sum_to_one(
+            model.log_weights(every, DRAWS, torch.Generator().manual_seed(1))
+        )
     else:
         raise NotApplicable("the model has no mass")
+
+
+def require_weights_sum_to_one(log_weights: Tensor) -> None:
+    """Raise ``LawBroken`` unless ``log_weights`` ``[k, outcomes]`` of all outcomes make one."""
+    weights = log_weights.double().exp()
+    total = float(weights.mean(0).sum())
+    error = float((weights.var(0) / len(weights)).sum().sqrt())
+    require(abs(total - 1) < 6 * error + 1e-6, "importance weights whose means sum to 1",
+            f"{total:.4f} with standard error {error:.4f}",
+            "log p(x, z) - log q(z | x) must hold every constant")  # fmt: skip
 
 
 def outcomes(data: Dataset) -> Tensor:

@@ -20,6 +20,7 @@ def gengauge_models() -> list[ModelSpec]:
             modalities=("text",),
             levelled=True,
             capabilities=("mass",),
+            conditions=("prefix",),
             budget="1 steps",
             parameters=(
                 Parameter("order", 2, "tokens in a row that are counted", minimum=1),

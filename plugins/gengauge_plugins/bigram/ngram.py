@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gengauge import Dataset, FitRun
 from gengauge.errors import UsageError
+from gengauge.model import Condition
 from gengauge_plugins.bigram.counts import (
     Codes,
     Level,
@@ -23,7 +24,8 @@ from gengauge_plugins.bigram.counts import (
     merge,
 )
 from gengauge_plugins.networks.checks import check_training
-from gengauge_plugins.networks.drawing import refuse_condition, uniform
+from gengauge_plugins.networks.drawing import uniform
+from gengauge_plugins.networks.prefixes import asked_prefixes
 from gengauge_plugins.networks.storage import load_state, save_state
 
 _CPU = torch.device("cpu")
@@ -34,7 +36,10 @@ _DRAWN = 1 << 12  # samples whose distributions are held at a time
 class NGram:
     """Each token depends on the few before it, and on nothing else.
 
-    A window begins with a token of its own, so that its first tokens are predicted from fewer.
+    Assumes a Markov chain of the order less one, the same at every position but the first: a
+    window begins with a token of its own, so that its first tokens are predicted from fewer.
+    Beginnings of text are taken as a condition, and only their last tokens matter.
+
     Good at: local spelling, exact likelihood, and training as fast as a file is read.
     Breaks at: whatever reaches further than its order; high orders need much text.
 
@@ -165,10 +170,13 @@ class NGram:
             p[row, level.grams[at] % self.base] += level.weights[at]
         return p
 
-    def sample(self, n: int, condition: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Return ``n`` windows ``[n, length]``, int64."""
-        refuse_condition(condition, "bigram")
-        return self.complete(torch.zeros(n, 0, dtype=torch.int64), self.length, generator)
+    def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
+        """Return ``n`` windows ``[n, length]``, int64, that begin with ``condition`` ``[n, p]``."""
+        prefix = torch.zeros(n, 0, dtype=torch.int64)
+        if condition is not None:
+            prefix = asked_prefixes(condition, n, self.length, self.vocabulary, "bigram")
+        rest = self.complete(prefix, self.length - prefix.shape[1], generator)
+        return torch.cat([prefix, rest], 1)
 
     def complete(self, prefix: Tensor, n: int, generator: torch.Generator) -> Tensor:
         """Return ``n`` tokens ``[m, n]`` that go on from the beginnings ``prefix`` ``[m, s]``."""

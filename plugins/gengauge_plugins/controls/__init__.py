@@ -26,10 +26,12 @@ def _control(
     conditions: tuple[str, ...] = ("class", "caption"),
     text: bool = False,  # tokens have no neighbours to blur into, and no mean
 ) -> ModelSpec:
+    if text and conditions and id_ != "real":  # no real text goes on from a test text's beginning
+        conditions = (*conditions, "prefix")
     return ModelSpec(
         id=id_, family="control", summary=summary, reference=reference, control=True,
         target=f"gengauge_plugins.controls.{target}",
-        modalities=("image", "points", "text") if text else ("image", "points"),
+        modalities=("image", "points", "table", *(("text",) if text else ())),
         parameters=parameters, capabilities=capabilities, needs_truth=needs_truth,
         conditions=conditions,
         budget="1 steps",

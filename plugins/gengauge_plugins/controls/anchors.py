@@ -13,6 +13,7 @@ from gengauge.data import Truth as KnownTruth
 from gengauge.errors import UnsupportedError
 from gengauge.model import Condition
 from gengauge.registry import Registry, load_target
+from gengauge_plugins.controls.beginnings import begun
 from gengauge_plugins.controls.shelf import Shelf, check_length
 from gengauge_plugins.networks.drawing import refuse_condition, uniform
 from gengauge_plugins.networks.storage import load_state, save_state
@@ -83,7 +84,7 @@ class Real:
 class Noise:
     """Uniform over the levels, or over a box slightly wider than the training data.
 
-    Whatever it is asked for, it gives noise.
+    Whatever it is asked for, it gives noise: after the beginning, where a text's is given.
     """
 
     ends: Tensor  # [2, *event]
@@ -99,7 +100,7 @@ class Noise:
         """Return ``n`` samples ``[n, *event]`` of the data's own type."""
         check_length(n, condition)
         like = self.template.new_empty((n, *self.template.shape[1:]))
-        return uniform_like(like, self.ends, self.levels, generator)
+        return begun(uniform_like(like, self.ends, self.levels, generator), condition)
 
     def log_mass(self, x: Tensor) -> Tensor:
         """Return exact log P(x) = -D log(levels) in nats ``[n]``; levelled data only."""

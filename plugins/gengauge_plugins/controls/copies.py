@@ -10,6 +10,7 @@ from torch import Tensor
 from gengauge import Dataset, FitRun
 from gengauge.model import Condition
 from gengauge_plugins.controls.anchors import box, uniform_like
+from gengauge_plugins.controls.beginnings import begun, is_beginning, nearest_beginning
 from gengauge_plugins.controls.shelf import Shelf, check_length
 from gengauge_plugins.networks.drawing import normal, uniform, whole
 from gengauge_plugins.networks.storage import load_state, save_state
@@ -21,7 +22,8 @@ _MANY = 2**31  # turns are taken modulo the number of examples of a kind
 class Copycat:
     """Draws training examples with replacement: of the class or caption asked for, if any.
 
-    Where no example says what a caption asks, one of the nearest caption is drawn.
+    Where no example says what a caption asks, one of the nearest caption is drawn. The beginning
+    of a text is gone on from as the training text does that agrees with it for longest.
 
     References:
         | A Non-Parametric Test to Detect Data-Copying in Generative Models (Meehan et al., 2020)
@@ -40,12 +42,16 @@ class Copycat:
     def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
         """Return ``n`` samples ``[n, *event]`` of the training data's own type."""
         check_length(n, condition)
-        return self.changed(self.x[self.chosen(n, condition, generator)], generator)
+        x = self.changed(self.x[self.chosen(n, condition, generator)], generator)
+        return begun(x, condition)
 
     def chosen(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
         """Return the numbers ``[n]`` of the examples that samples are made of."""
         if condition is None:
             return whole((n,), len(self.x), generator)
+        if is_beginning(condition):
+            order = torch.randperm(len(self.x), generator=generator, device=generator.device)
+            return nearest_beginning(condition.cpu(), self.x, order.cpu())
         turn = whole((n,), _MANY, generator)
         return self.shelf.pick(condition, turn, torch.arange(len(self.x)))
 

@@ -52,6 +52,8 @@ class Shelf:
     def _kinds(self, condition: Condition, order: Tensor) -> tuple[Tensor, Tensor]:
         """Return the kind of every example and of every asked one, numbered alike."""
         if isinstance(condition, Tensor):
+            if condition.ndim != 1:
+                raise _unknown("answer to the beginning of a text")
             return self._classes(condition.cpu())
         if self.marks is None or self.phrases is None:
             raise _unknown("captions")

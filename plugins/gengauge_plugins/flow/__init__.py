@@ -17,7 +17,7 @@ def gengauge_models() -> list[ModelSpec]:
                       "Dinh et al. 2016, Density estimation using Real NVP, "
                       "https://arxiv.org/abs/1605.08803",
             target="gengauge_plugins.flow.coupling:CouplingFlow",
-            modalities=("image", "points"),
+            modalities=("image", "points", "table"),
             capabilities=("density",),
             budget="500 steps",
             parameters=(

@@ -29,8 +29,14 @@ class Standardise(nn.Module):
 
     @classmethod
     def of(cls, x: Tensor) -> Standardise:
-        """Return the map that standardises ``x`` ``[n, d]``."""
-        return cls(x.double().mean(0), x.double().std(0).clamp_min(1e-6))
+        """Return the map that standardises ``x`` ``[n, d]``, whatever the units of a column.
+
+        A value that never varies is scaled by the resolution of float32 at its size.
+        """
+        x = x.double()
+        least = torch.finfo(torch.float32).eps * x.abs().amax(0)
+        spread = x.std(0).maximum(least)
+        return cls(x.mean(0), spread.where(spread > 0, 1.0))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return z ``[n, d]`` and log |det dz/dx| in nats ``[n]``."""

@@ -18,7 +18,7 @@ def gengauge_models() -> list[ModelSpec]:
                       "Classifier under Zero-One Loss, https://doi.org/10.1023/A:1007413511361",
             target="gengauge_plugins.naive_bayes.naive_bayes:NaiveBayes",
             modalities=("image", "points", "text", "table"),
-            capabilities=("density", "mass", "classifier"),
+            capabilities=("density", "mass", "class-density", "class-mass", "classifier"),
             conditions=("class",),
             budget="1 steps",
             parameters=(

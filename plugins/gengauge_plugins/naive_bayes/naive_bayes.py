@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -123,20 +125,51 @@ class NaiveBayes:
 
     def log_mass(self, x: Tensor) -> Tensor:
         """Return exact log P(x) in nats ``[n]``, float64; of levels and tokens only."""
-        if self.levels is None:
-            raise UnsupportedError("naive-bayes has a density on continuous data; ask for log_prob")
+        self._check_levelled("log_prob")
         return self._log_likelihood(x)
+
+    def log_mass_given(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Return exact log P(x | label) in nats ``[n]``, float64, of ``labels`` ``[n]``.
+
+        ``UnsupportedError`` without labels in training, and for a class that had no example.
+        """
+        self._check_levelled("log_prob_given")
+        return self._within(x, labels)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return exact log p(x) in nats ``[n]``, float64.
 
         On dequantised data in ``[0, 1)`` it is constant within a level's bin.
         """
+        return self._density(x, self._log_likelihood)
+
+    def log_prob_given(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Return exact log p(x | label) in nats ``[n]``, float64, as ``log_prob`` does log p(x)."""
+        return self._density(x, partial(self._within, labels=labels))
+
+    def _check_levelled(self, instead: str) -> None:
         if self.levels is None:
-            return self._log_likelihood(x)
+            raise UnsupportedError(
+                f"naive-bayes has a density on continuous data; ask for {instead}"
+            )
+
+    def _within(self, x: Tensor, labels: Tensor) -> Tensor:
+        every = torch.from_numpy(self.values.log_likelihood(x))
+        return every.gather(1, self._rows(labels, len(x))[:, None])[:, 0]
+
+    def _rows(self, labels: Condition, n: int) -> Tensor:
+        """Return in which row of the tables the ``n`` asked ``labels`` are, ``[n]``."""
+        seen = self.seen if self.labelled else self.seen[:0]
+        asked = asked_labels(labels, n, seen, "naive-bayes")
+        return torch.searchsorted(self.seen, asked.contiguous())
+
+    def _density(self, x: Tensor, log_likelihood: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return ``log_likelihood`` itself, or where it is a mass, spread over each level's bin."""
+        if self.levels is None:
+            return log_likelihood(x)
         inside = ((x >= 0) & (x < 1)).flatten(1).all(1).cpu()
         cells = x[0].numel() * math.log(self.levels) if len(x) else 0.0
-        density = self._log_likelihood(quantise(x, self.levels)) + cells
+        density = log_likelihood(quantise(x, self.levels)) + cells
         return density.masked_fill(~inside, -math.inf)
 
     def class_probabilities(self, x: Tensor) -> Tensor:
@@ -153,8 +186,7 @@ class NaiveBayes:
             weights = torch.from_numpy(np.exp(self.log_prior)).to(generator.device)
             which = torch.multinomial(weights, n, replacement=True, generator=generator).cpu()
         else:
-            seen = self.seen if self.labelled else self.seen[:0]
-            which = torch.searchsorted(self.seen, asked_labels(condition, n, seen, "naive-bayes"))
+            which = self._rows(condition, n)
         return self.values.draw(which, generator)
 
     @property

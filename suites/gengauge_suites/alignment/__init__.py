@@ -32,9 +32,25 @@ def gengauge_metrics() -> Iterable[MetricSpec]:
         ),
         summary="Classification accuracy score: how well a classifier trained on the samples alone "
         "tells real test examples apart; its details hold what as much real data reaches. Blind "
-        "to copied training data and to detail that this classifier of raw values cannot use.",
+        "to copied training data and to detail that this classifier of raw values (of a table: in "
+        "each column's standard deviations) cannot use.",
         reference="Ravuri & Vinyals 2019, Classification Accuracy Score for Conditional "
         "Generative Models, https://arxiv.org/abs/1905.10887",
+    )
+    yield MetricSpec(
+        id="completion_accuracy",
+        suite="alignment",
+        label="Completion accuracy",
+        unit="share",
+        direction="higher",
+        modalities=("text",),
+        condition="prefix",
+        target=f"{_HOME}.completion:completion_accuracy",
+        summary="How often a model that is given the first half of a real text goes on with the "
+        "right token: the mean probability it gives to that token when it samples. Blind to all "
+        "that comes after this one, and to whether a wrong token would have done as well.",
+        reference="After Paperno et al. 2016, The LAMBADA dataset: Word prediction requiring a "
+        "broad discourse context, https://arxiv.org/abs/1606.06031",
     )
 
 

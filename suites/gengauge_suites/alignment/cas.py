@@ -21,6 +21,7 @@ from gengauge.data import Dataset, Split
 from gengauge.evidence import Evidence
 from gengauge.metric import Score, unscored
 from gengauge.statistics import Interval, block_jackknife
+from gengauge.units import comparable
 
 _C = 10.0
 
@@ -97,9 +98,9 @@ def _lesson(taught: Split, data: Dataset) -> _Lesson:
 
     The width is scikit-learn's ``gamma="scale"`` of the training split, the same for all models.
     """
-    train = data.train.x.flatten(1).double()
+    train = comparable(data.train.x, data)
     gamma = 1 / (train.shape[1] * max(float(train.var()), 1e-12))
-    x, z = taught.x.flatten(1).double(), data.test.x.flatten(1).double()
+    x, z = comparable(taught.x, data), comparable(data.test.x, data)
     assert taught.labels is not None
     assert data.test.labels is not None
     return _Lesson(

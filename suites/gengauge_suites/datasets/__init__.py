@@ -1,4 +1,4 @@
-"""Small datasets: digits, clothes, captioned shapes, and five planar densities."""
+"""Small datasets: digits, clothes, captioned shapes, five planar densities, a table and text."""
 
 from __future__ import annotations
 
@@ -60,6 +60,16 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
             has_truth=True,
             labelled=name != "checkerboard",
         )
+    yield DatasetSpec(
+        id="table/breast-cancer",
+        summary="556 cell samples with 30 measures of their nuclei each, in raw units: malignant "
+        "or benign",
+        target="gengauge_suites.datasets.tables:load",
+        reference="Wolberg, Mangasarian, Street & Street 1995, Breast Cancer Wisconsin "
+        "(Diagnostic), CC BY 4.0, https://doi.org/10.24432/C5DW2B",
+        modality="table",
+        labelled=True,
+    )
     yield from _texts()
 
 

@@ -12,6 +12,7 @@ from gengauge_suites.fidelity.specs_named import named
 _HOME = "gengauge_suites.fidelity"
 _EMBEDDED = ("image", "points", "table")
 _VECTORS = ("points", "table")
+_COLUMNS = " On tables each column counts in its own standard deviations."
 
 
 @hookimpl
@@ -123,7 +124,7 @@ def _transport() -> Iterable[MetricSpec]:
         target=f"{_HOME}.transport:w2",
         summary="Wasserstein-2 distance: how far points must be moved to turn samples into data. "
         "Exact on subsets of 500, which are some way apart even for a perfect model: see the "
-        "real row for that floor.",
+        "real row for that floor." + _COLUMNS,
         reference="Flamary et al. 2021, POT: Python Optimal Transport, https://pythonot.github.io",
     )
     yield MetricSpec(
@@ -136,7 +137,7 @@ def _transport() -> Iterable[MetricSpec]:
         parameters=(Parameter("projections", 128, "directions averaged over", minimum=1),),
         target=f"{_HOME}.transport:sliced_w2",
         summary="Wasserstein-2 distance of shadows on lines, averaged over directions: uses all "
-        "points and has a low floor, but sees detail in many dimensions poorly.",
+        "points and has a low floor, but sees detail in many dimensions poorly." + _COLUMNS,
         reference="Bonneel et al. 2015, Sliced and Radon Wasserstein Barycenters of Measures, "
         "https://doi.org/10.1007/s10851-014-0506-3",
     )
@@ -166,7 +167,8 @@ def _kernels() -> Iterable[MetricSpec]:
         modalities=_VECTORS,
         target=f"{_HOME}.kernel:mmd",
         summary="Kernel distance between samples and data (Gaussian kernel as wide as the data's "
-        "median distance): unbiased, may be negative; blind to detail much finer than that width.",
+        "median distance): unbiased, may be negative; blind to detail much finer than that width."
+        + _COLUMNS,
         reference="Gretton et al. 2012, A Kernel Two-Sample Test, "
         "https://jmlr.org/papers/v13/gretton12a.html",
         version=2,
@@ -185,7 +187,7 @@ def _classifier() -> Iterable[MetricSpec]:
         target=f"{_HOME}.classifier:c2st",
         summary="How often a nearest-neighbour classifier tells samples from data: 0.5 is "
         "indistinguishable, 1 is told apart at once. Blind to differences finer than its "
-        "neighbourhood.",
+        "neighbourhood." + _COLUMNS,
         reference="Lopez-Paz & Oquab 2017, Revisiting Classifier Two-Sample Tests, "
         "https://arxiv.org/abs/1610.06545",
     )

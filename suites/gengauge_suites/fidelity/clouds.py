@@ -8,6 +8,7 @@ from torch import Tensor
 from gengauge.data import Dataset
 from gengauge.evidence import Evidence, Features
 from gengauge.metric import Embedder
+from gengauge.units import comparable
 
 MINIMUM = 40  # fewer examples leave the jackknife blocks with one member each
 
@@ -56,10 +57,12 @@ def embedded(evidence: Evidence, embedder: Embedder) -> Features:
 
 
 def points(evidence: Evidence) -> Features:
-    """Return samples ``[n, d]`` and reference ``[m, d]`` as they are, float64, in random order."""
-    samples = evidence.samples.flatten(1).to("cpu", torch.float64)
-    reference = evidence.reference.flatten(1).to("cpu", torch.float64)
-    return _ordered(evidence, samples, reference)
+    """Return samples ``[n, d]`` and reference ``[m, d]``, float64, in random order.
+
+    Points are as they are; each column of a table is in its own standard deviations.
+    """
+    samples = comparable(evidence.samples, evidence.dataset)
+    return _ordered(evidence, samples, comparable(evidence.reference, evidence.dataset))
 
 
 def _ordered(evidence: Evidence, samples: Tensor, reference: Tensor) -> Features:

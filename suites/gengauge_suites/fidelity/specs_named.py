@@ -122,7 +122,8 @@ def _energy() -> MetricSpec:
         target=f"{_HOME}.energy:energy_distance",
         summary="How much farther samples lie from data than points of either lie from each other: "
         "zero only for equal distributions, has no kernel width to choose, unbiased and so "
-        "sometimes negative. Sees large-scale differences better than fine detail.",
+        "sometimes negative. Sees large-scale differences better than fine detail. On tables each "
+        "column counts in its own standard deviations.",
         reference="Szekely & Rizzo 2013, Energy statistics: a class of statistics based on "
         "distances, https://doi.org/10.1016/j.jspi.2013.03.018",
     )

@@ -19,11 +19,17 @@ _TERMS = Parameter("terms", 64, minimum=2,
                    "summed whole")  # fmt: skip
 
 
+_DRAWS = Parameter("draws", 8, "dequantisation noise draws an example", minimum=1)
+_WAY = Parameter("dequantise", "importance", choices=("importance", "uniform"),
+                 doc="average the densities of the draws, or their logarithms")  # fmt: skip
+
+
 @hookimpl
 def gengauge_metrics() -> Iterable[MetricSpec]:
     """Return the likelihood metrics."""
     yield from _levelled()
     yield from _continuous()
+    yield from _within_classes()
     yield from _bounds()
     yield _annealed()
     yield from _flows()
@@ -34,13 +40,7 @@ def _levelled() -> Iterable[MetricSpec]:
     yield _metric(
         "bits_per_dim", "Bits/dim", "bits", ("image", "table"), levelled=True, headline=True,
         version=2,
-        parameters=(
-            _K,
-            Parameter("draws", 8, "dequantisation noise draws an example", minimum=1),
-            Parameter("dequantise", "importance", choices=("importance", "uniform"),
-                      doc="average the densities of the draws, or their logarithms"),
-            _TERMS,
-        ),
+        parameters=(_K, _DRAWS, _WAY, _TERMS),
         summary="Bits needed to store one value of a held-out example with this model. Exact "
         "for models of discrete data, an upper bound for densities, latent-variable models and "
         "diffusions. Blind to how samples look.",
@@ -66,6 +66,25 @@ def _continuous() -> Iterable[MetricSpec]:
         "density is known.",
         reference="Cover & Thomas 2006, Elements of Information Theory, section 8.5 "
         "(the Kullback-Leibler divergence), https://doi.org/10.1002/047174882X",
+    )  # fmt: skip
+
+
+def _within_classes() -> Iterable[MetricSpec]:
+    yield _metric(
+        "bits_per_dim_given_class", "Bits/dim given class", "bits", ("image", "table"),
+        levelled=True, condition="class", home="given_class", parameters=(_K, _DRAWS, _WAY),
+        summary="Bits needed to store one value of a held-out example when its class is known, "
+        "which is not paid for: no code length of unlabelled data may be ranked with it. Blind "
+        "to how samples look and to whether classes come in their proportions.",
+        reference=_THEIS,
+    )  # fmt: skip
+    yield _metric(
+        "nll_given_class", "NLL given class", "nats", ("points", "table", "image"),
+        levelled=False, condition="class", home="given_class", parameters=(_K,),
+        summary="Negative log-likelihood of held-out examples when their class is known, which "
+        "is not paid for. Blind to how samples look and to whether classes come in their "
+        "proportions; depends on the data's units.",
+        reference=_THEIS,
     )  # fmt: skip
 
 

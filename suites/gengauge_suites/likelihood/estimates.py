@@ -7,6 +7,7 @@ variational bound, a diffusion's variational bound. Everything is computed once 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -53,10 +54,20 @@ def discrete(evidence: Evidence, k: int, draws: int, way: str, terms: int) -> Es
     model = evidence.model
     if isinstance(model, Mass) or not isinstance(model, Density):
         return mass_or_bound(evidence, k, terms)
-    drawn = evidence.memo(("dequantised", draws), lambda: _dequantised(model, evidence, draws))
+    drawn = evidence.memo(
+        ("dequantised", draws), lambda: dequantised(model.log_prob, evidence, draws)
+    )
+    return of_draws(drawn, way)
+
+
+def of_draws(drawn: Tensor, way: str) -> Estimate:
+    """Return the estimate that dequantised log-densities ``[draws, n]`` make, averaged in ``way``.
+
+    Both ways are kept in the mean, so that what the better one gains can be seen.
+    """
     both = {"importance": iwae(drawn), "uniform": elbo(drawn)}
     means = {name: float(v.mean()) for name, v in both.items() if bool(v.isfinite().all())}
-    method = f"{way} dequantisation, {draws} draws"
+    method = f"{way} dequantisation, {len(drawn)} draws"
     return Estimate(both[way], False, method, dequantised=means)
 
 
@@ -88,7 +99,7 @@ def log_weights(evidence: Evidence, k: int) -> Tensor | None:
     model = evidence.model
     if not isinstance(model, LatentVariable) or not callable(model.log_weights):
         return None
-    return evidence.memo(("log_weights", k), lambda: _log_weights(model, evidence, k))
+    return evidence.memo(("log_weights", k), lambda: weighed(model.log_weights, evidence, k))
 
 
 def elbo(weights: Tensor) -> Tensor:
@@ -128,21 +139,35 @@ def _bounded(evidence: Evidence, k: int, terms: int) -> Estimate | None:
     weights = log_weights(evidence, k)
     if weights is None:
         return variational(evidence, terms)
-    return Estimate(iwae(weights), False, f"IWAE-{k}", sample_size_details(weights))
+    return of_weights(weights)
 
 
-def _log_weights(model: LatentVariable, evidence: Evidence, k: int) -> Tensor:
-    generator = evidence.generator("log_weights")
+def of_weights(weights: Tensor) -> Estimate:
+    """Return the importance-weighted bound of log-weights ``[k, n]``, and how many of k count."""
+    return Estimate(iwae(weights), False, f"IWAE-{len(weights)}", sample_size_details(weights))
+
+
+def weighed(
+    log_weights: Callable[..., Tensor], evidence: Evidence, k: int, *beside: Tensor
+) -> Tensor:
+    """Return ``k`` log-weights ``[k, n]`` of the test examples and of what is ``beside`` each."""
+    generator, rows = evidence.generator("log_weights"), max(1, _WEIGHTS // k)
+    parts = zip(*(torch.split(v, rows) for v in (held_out(evidence), *beside)), strict=True)
     with torch.no_grad():
-        parts = [
-            of_shape(model.log_weights(part, k, generator), (k, len(part)), "log_weights")
-            for part in torch.split(held_out(evidence), max(1, _WEIGHTS // k))
+        found = [
+            of_shape(log_weights(*part, k, generator), (k, len(part[0])), "log_weights")
+            for part in parts
         ]
-    return torch.cat(parts, 1)
+    return torch.cat(found, 1)
 
 
-def _dequantised(model: Density, evidence: Evidence, draws: int) -> Tensor:
-    """Return log-densities ``[draws, n]`` of dequantised examples, in units of a level's bin."""
+def dequantised(
+    log_prob: Callable[..., Tensor], evidence: Evidence, draws: int, *beside: Tensor
+) -> Tensor:
+    """Return log-densities ``[draws, n]`` of dequantised examples, in units of a level's bin.
+
+    The noise is the same for every model, and whatever is known ``beside`` each example.
+    """
     data = evidence.dataset
     assert data.levels is not None
     generator = evidence.generator("dequantise")
@@ -151,5 +176,5 @@ def _dequantised(model: Density, evidence: Evidence, draws: int) -> Tensor:
     drawn = []
     for _ in range(draws):
         y = dequantise(data.test.x, data.levels, generator).to(evidence.device)
-        drawn.append(evaluate(model.log_prob, y) - per_bin)
+        drawn.append(evaluate(log_prob, y, *beside) - per_bin)
     return torch.stack(drawn)

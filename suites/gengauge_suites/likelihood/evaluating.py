@@ -12,11 +12,17 @@ from gengauge.evidence import Evidence
 BATCH = 2000  # examples at a time
 
 
-def evaluate(function: Callable[[Tensor], Tensor], x: Tensor, batch: int = BATCH) -> Tensor:
-    """Return ``function`` of ``x`` ``[n, *event]``, batch by batch, as float64 ``[n]``."""
+def evaluate(function: Callable[..., Tensor], x: Tensor, *beside: Tensor) -> Tensor:
+    """Return ``function`` of ``x`` ``[n, *event]``, batch by batch, as float64 ``[n]``.
+
+    What is known ``beside`` each example, such as labels ``[n]``, goes with it.
+    """
     name = getattr(function, "__name__", "the model")
     with torch.no_grad():
-        parts = [of_shape(function(part), (len(part),), name) for part in torch.split(x, batch)]
+        parts = [
+            of_shape(function(*part), (len(part[0]),), name)
+            for part in zip(*(torch.split(v, BATCH) for v in (x, *beside)), strict=True)
+        ]
     return torch.cat(parts)
 
 

@@ -27,10 +27,7 @@ def nll(evidence: Evidence, k: int, terms: int) -> Score:
     estimate = estimates.continuous(evidence, k, terms)
     if estimate is None:
         return unscored(NONE)
-    return mean_score(
-        estimate.values, -estimate.values, _kind(estimate), _details(estimate),
-        {"k": k, "terms": terms},
-    )  # fmt: skip
+    return nats_score(estimate, {"k": k, "terms": terms})
 
 
 def excess_nll(evidence: Evidence, k: int, terms: int) -> Score:
@@ -63,12 +60,8 @@ def bits_per_dim(evidence: Evidence, k: int, draws: int, dequantise: str, terms:
     estimate = estimates.discrete(evidence, k, draws, dequantise, terms)
     if estimate is None:
         return unscored(NONE)
-    unit = -evidence.dataset.dimensions * math.log(2)
-    by_way = {name: nats / unit for name, nats in estimate.dequantised.items()}
-    details = {**_details(estimate), **({"dequantised": by_way} if by_way else {})}
     protocol = {"k": k, "draws": draws, "dequantise": dequantise, "terms": terms}
-    bits = estimate.values / unit
-    return mean_score(estimate.values, bits, _kind(estimate), details, protocol)
+    return bits_score(estimate, evidence.dataset.dimensions, protocol)
 
 
 def elbo(evidence: Evidence, k: int, terms: int) -> Score:
@@ -94,6 +87,20 @@ def iwae(evidence: Evidence, k: int) -> Score:
     bound = estimates.iwae(weights)
     details = estimates.sample_size_details(weights)
     return mean_score(bound, bound, "lower_bound", details, {"k": k})
+
+
+def nats_score(estimate: estimates.Estimate, protocol: dict[str, Any]) -> Score:
+    """Return the mean negative log-likelihood, nats per example."""
+    values = estimate.values
+    return mean_score(values, -values, _kind(estimate), _details(estimate), protocol)
+
+
+def bits_score(estimate: estimates.Estimate, dimensions: int, protocol: dict[str, Any]) -> Score:
+    """Return the mean code length of examples of so many ``dimensions``, bits per value."""
+    unit = -dimensions * math.log(2)
+    by_way = {name: nats / unit for name, nats in estimate.dequantised.items()}
+    details = {**_details(estimate), **({"dequantised": by_way} if by_way else {})}
+    return mean_score(estimate.values, estimate.values / unit, _kind(estimate), details, protocol)
 
 
 def mean_score(

@@ -48,7 +48,8 @@ def _restoration() -> Iterable[MetricSpec]:
         "reconstruction_mse", "Reconstruction MSE", "squared data units", "lower",
         "restoration:reconstruction_mse", modalities=("image", "points", "table"),
         summary="Mean squared error a value between test examples and their reconstruction. "
-        "Blind to sampling: a model that only copies its input is perfect.",
+        "On tables each column counts in its own standard deviations. Blind to sampling: a model "
+        "that only copies its input is perfect.",
         reference="Hinton & Salakhutdinov 2006, Reducing the Dimensionality of Data with Neural "
         "Networks, https://doi.org/10.1126/science.1127647",
     )  # fmt: skip

@@ -19,7 +19,7 @@ from gengauge.evidence import Evidence
 from gengauge.metric import Score, unscored
 from gengauge.model import Denoiser, Reconstructor
 from gengauge.statistics import mean_interval
-from gengauge.units import in_units
+from gengauge.units import comparable, in_units
 
 SHARES = (0.1, 0.2, 0.4)  # noise deviations, as shares of the data's range
 _MOST = 1000  # test examples
@@ -130,7 +130,10 @@ def _guess(evidence: Evidence, noisy: Tensor, sigma: float) -> Tensor:
 
 
 def reconstruction_mse(evidence: Evidence) -> Score:
-    """Return the mean squared error a value of reconstructed test examples, squared data units."""
+    """Return the mean squared error a value of reconstructed test examples.
+
+    In squared data units; on tables in each column's own variance.
+    """
     model = evidence.model
     if not isinstance(model, Reconstructor):
         return unscored("does not reconstruct")
@@ -140,7 +143,8 @@ def reconstruction_mse(evidence: Evidence) -> Score:
     with torch.no_grad():
         raw = model.reconstruct(x.to(evidence.device)).detach().cpu()
     found, _ = in_units(raw, len(x), evidence.dataset)
-    values = ((found.to(torch.float64) - x.to(torch.float64)) ** 2).flatten(1).mean(1)
+    far = comparable(found, evidence.dataset) - comparable(x, evidence.dataset)
+    values = far.square().mean(1)
     return Score(
         float(np.mean(values.numpy())), mean_interval(values), "exact", n_reference=len(x),
         per_example=values,
