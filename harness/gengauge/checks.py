@@ -37,22 +37,22 @@ def check_training(data: Dataset, model: str) -> None:
     for part in _PARTS[:2]:
         split: Split = getattr(data, part)
         if len(split):
-            _check_values(split.x, part, data)
+            _check_values(split.x, part, data, f"{model} cannot be trained: ")
 
 
-def _check_values(x: Tensor, part: str, data: Dataset) -> None:
+def _check_values(x: Tensor, part: str, data: Dataset, why: str = "") -> None:
     if x.is_floating_point():
         bad = int((~torch.isfinite(x)).sum())
         if bad:
             raise ValueError(
-                f"{bad} of {x.numel()} {part} values of {data.id} are not finite; remove or "
+                f"{why}{bad} of {x.numel()} {part} values of {data.id} are not finite; remove or "
                 "replace them"
             )
     if data.levels is not None and x.numel():
         low, high = int(x.min()), int(x.max())
         if low < 0 or high >= data.levels:
             raise ValueError(
-                f"the {part} values of {data.id} are {low} to {high}, and {data.levels} levels "
+                f"{why}the {part} values of {data.id} are {low} to {high}, and {data.levels} levels "
                 f"are 0 to {data.levels - 1}; mend the dataset or its number of levels"
             )
 

@@ -181,6 +181,8 @@ class _Curve:
         keep_best: bool,
     ) -> None:
         self.run, self.module, self.loss = run, module, loss
+        if validation is not None and not len(validation[0]):
+            validation = None  # a split that may be empty tells nothing
         self.validation = validation and tuple(t[:1000].to(run.device) for t in validation)
         self.keep_best = keep_best and validation is not None
         self.best, self.state = math.inf, None  # type: tuple[float, dict[str, Tensor] | None]

@@ -112,11 +112,11 @@ def test_wrong_data_never_trains():
     black = torch.zeros(40, 1, 2, 2, dtype=torch.uint8)
     cases = [
         (constant, None, "of x the columns 1 are; remove them"),
-        (spoilt, None, "flow needs finite values, and 1 of 120"),
+        (spoilt, None, "flow cannot be trained: 1 of 120 train values"),
         (x[:1], None, "the 1 of x are equal"),
         (x[:0], None, "flow needs training examples"),
         (black, 17, "the 40 of x are equal"),
-        (black + 17, 17, "needs levels 0 to 16"),
+        (black + 17, 17, "are 17 to 17, and 17 levels are 0 to 16"),
     ]
     for wrong, levels, said in cases:
         data = Dataset("x", "points", Split(wrong), Split(wrong[:0]), Split(wrong[:0]), levels)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gengauge import Dataset, FitRun
+from gengauge import Dataset, FitRun, check_training
 from gengauge.errors import UsageError
 from gengauge.model import Condition
 from gengauge_plugins.bigram.counts import (
@@ -23,7 +23,6 @@ from gengauge_plugins.bigram.counts import (
     looked_up,
     merge,
 )
-from gengauge_plugins.networks.checks import check_training
 from gengauge_plugins.networks.drawing import uniform
 from gengauge_plugins.networks.prefixes import asked_prefixes
 from gengauge_plugins.networks.storage import load_state, save_state

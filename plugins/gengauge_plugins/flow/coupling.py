@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from zuko.flows.coupling import GeneralCouplingTransform
 from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
-from gengauge import Dataset, FitRun, dequantise, seeds, train
+from gengauge import Dataset, FitRun, check_training, dequantise, seeds, train
 from gengauge_plugins.flow.preprocess import Logit, Standardise
 from gengauge_plugins.networks.batches import batch_size
-from gengauge_plugins.networks.checks import check_training, check_varies
+from gengauge_plugins.networks.checks import check_varies
 from gengauge_plugins.networks.drawing import below_one, normal, refuse_condition
 from gengauge_plugins.networks.storage import load_network, save_state
 

@@ -16,9 +16,8 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
-from gengauge import Dataset, FitRun, seeds
+from gengauge import Dataset, FitRun, check_training, seeds
 from gengauge_plugins.counting.tables import Array, Layout, chosen_alpha
-from gengauge_plugins.networks.checks import check_training
 from gengauge_plugins.networks.drawing import refuse_condition
 from gengauge_plugins.networks.storage import load_state, save_state
 

@@ -13,12 +13,11 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from torch import Tensor
 
-from gengauge import Dataset, FitRun, quantise
+from gengauge import Dataset, FitRun, check_training, quantise
 from gengauge.errors import UnsupportedError
 from gengauge.model import Condition
 from gengauge_plugins.counting.tables import Array, Layout, chosen_alpha
 from gengauge_plugins.naive_bayes.values import Gaussians, Levels, Values, restored
-from gengauge_plugins.networks.checks import check_training
 from gengauge_plugins.networks.labels import asked_labels, training_labels
 from gengauge_plugins.networks.storage import load_state, save_state
 
