@@ -52,8 +52,8 @@ def _check_values(x: Tensor, part: str, data: Dataset, why: str = "") -> None:
         low, high = int(x.min()), int(x.max())
         if low < 0 or high >= data.levels:
             raise ValueError(
-                f"{why}the {part} values of {data.id} are {low} to {high}, and {data.levels} levels "
-                f"are 0 to {data.levels - 1}; mend the dataset or its number of levels"
+                f"{why}the {part} values of {data.id} are {low} to {high}, and {data.levels} "
+                f"levels are 0 to {data.levels - 1}; mend the dataset or its number of levels"
             )
 
 
