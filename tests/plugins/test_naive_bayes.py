@@ -11,10 +11,11 @@ import pytest
 import torch
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, GaussianNB, MultinomialNB
 
-from gengauge import Budget, Dataset, FitRun, Split
+from gengauge import Budget, Dataset, Evidence, FitRun, Split
 from gengauge.errors import UnsupportedError
 from gengauge.registry import Registry, load_target
 from gengauge_plugins.naive_bayes.naive_bayes import NaiveBayes
+from gengauge_suites.utility.recognition import calibration_error
 
 
 def seed(value: int = 0) -> torch.Generator:
@@ -201,6 +202,10 @@ def test_calibration_makes_posteriors_honest_and_changes_no_verdict(digits):
     def overconfidence(p: torch.Tensor) -> float:
         return float((p.amax(1) - (p.argmax(1) == y).double()).mean())
 
+    def error(of: NaiveBayes) -> float:
+        return calibration_error(Evidence(digits, of, x, seed=0), bins=15).value
+
+    assert error(fitted(digits.for_training())) < 0.6 * error(model)  # which raw() left untempered
     assert surprise(tempered) < 0.6 * surprise(plain)
     assert abs(overconfidence(tempered)) < 0.03 < overconfidence(plain)
 

@@ -28,22 +28,24 @@ def class_likelihood_sums_to_one(case: Case) -> None:
     A small discrete space is summed, the plane integrated, importance weights are averaged.
     """
     model, data = case.model, case.dataset
-    for label in _labels(case).unique():
+    for label in torch.unique(_labels(case)):
         if isinstance(model, ClassMass) and data.levels is not None:
             every = outcomes(data)
-            masses = model.log_mass_given(every, label.expand(len(every)))
-            total, slack = float(masses.double().exp().sum()), 1e-6
+            masses = model.log_mass_given(every, label.repeat(len(every)))
+            _require_one(float(masses.double().exp().sum()), 1e-6, label)
         elif isinstance(model, ClassDensity):
-            total, slack = integral(partial(_density, model, label), data), 0.05
+            _require_one(integral(partial(_density, model, label), data), 0.05, label)
         elif isinstance(model, ClassLatentVariable):
             every = outcomes(data)
-            labels, stream = label.expand(len(every)), _stream(1)
+            labels, stream = label.repeat(len(every)), _stream(1)
             require_weights_sum_to_one(model.log_weights_given(every, labels, DRAWS, stream))
-            continue
         else:
             raise NotApplicable(_NONE)
-        require(abs(total - 1) < slack, f"a probability of 1 within class {int(label)}",
-                f"{total:.8f}", "normalise within each class: leave p(class) out")  # fmt: skip
+
+
+def _require_one(total: float, slack: float, label: Tensor) -> None:
+    require(abs(total - 1) < slack, f"a probability of 1 within class {int(label)}",
+            f"{total:.8f}", "normalise within each class: leave p(class) out")  # fmt: skip
 
 
 def labels_go_with_their_rows(case: Case) -> None:
@@ -83,7 +85,7 @@ def _exact(case: Case) -> Callable[[Tensor, Tensor], Tensor] | None:
 def _apart(ask: Callable[[Tensor, Tensor], Tensor], x: Tensor, labels: Tensor) -> Tensor:
     """Return what ``ask`` says ``[n, ...]`` of each class's examples by themselves."""
     found: list[tuple[Tensor, Tensor]] = []
-    for label in labels.unique():
+    for label in torch.unique(labels):
         [mine] = torch.nonzero(labels == label, as_tuple=True)
         found.append((mine, ask(x[mine], labels[mine])))
     order = torch.cat([mine for mine, _ in found]).argsort()
@@ -91,7 +93,7 @@ def _apart(ask: Callable[[Tensor, Tensor], Tensor], x: Tensor, labels: Tensor) -
 
 
 def _density(model: ClassDensity, label: Tensor, x: Tensor) -> Tensor:
-    return model.log_prob_given(x, label.expand(len(x)))
+    return model.log_prob_given(x, label.repeat(len(x)))
 
 
 def _labels(case: Case, held_out: bool = False) -> Tensor:

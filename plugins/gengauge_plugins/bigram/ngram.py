@@ -37,7 +37,8 @@ class NGram:
 
     Assumes a Markov chain of the order less one, the same at every position but the first: a
     window begins with a token of its own, so that its first tokens are predicted from fewer.
-    Beginnings of text are taken as a condition, and only their last tokens matter.
+    Beginnings of text are taken as a condition, and only their last tokens matter. Smoothing keeps
+    mass for every token at every place, even where the text is one window or one token only.
 
     Good at: local spelling, exact likelihood, and training as fast as a file is read.
     Breaks at: whatever reaches further than its order; high orders need much text.

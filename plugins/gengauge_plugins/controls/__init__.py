@@ -9,6 +9,9 @@ _AMOUNT = Parameter(
     doc="chance that a level moves by one; on points the noise's share of the deviation",
 )  # fmt: skip
 
+_KINDS = ("class", "caption")  # no validation text goes on from a test text's beginning
+_OR_BEGINNINGS = (*_KINDS, "prefix")
+
 
 def _spread(factor: float) -> Parameter:
     return Parameter("spread", factor, "factor on the distance to the mean", minimum=0)
@@ -23,11 +26,9 @@ def _control(
     capabilities: tuple[str, ...] = (),
     needs_truth: bool = False,
     reference: str = "",
-    conditions: tuple[str, ...] = ("class", "caption"),
+    conditions: tuple[str, ...] = _KINDS,
     text: bool = False,  # tokens have no neighbours to blur into, and no mean
 ) -> ModelSpec:
-    if text and conditions and id_ != "real":  # no real text goes on from a test text's beginning
-        conditions = (*conditions, "prefix")
     return ModelSpec(
         id=id_, family="control", summary=summary, reference=reference, control=True,
         target=f"gengauge_plugins.controls.{target}",
@@ -47,7 +48,7 @@ def _anchors() -> list[ModelSpec]:
         _control("truth", "anchors:Truth",
                  "The data's own known density: no likelihood can be better on average",
                  capabilities=("density",), needs_truth=True, conditions=()),
-        _control("noise", "anchors:Noise", text=True, summary=
+        _control("noise", "anchors:Noise", text=True, conditions=_OR_BEGINNINGS, summary=
                  "Uniform noise, whatever is asked for: the zero of every scale; entropy alone "
                  "mistakes it for diversity",
                  capabilities=("density", "mass")),
@@ -60,11 +61,13 @@ def _copies() -> list[ModelSpec]:
               "Models, https://arxiv.org/abs/2004.05675")  # fmt: skip
     return [
         _control("copycat", "copies:Copycat", reference=meehan, text=True,
+                 conditions=_OR_BEGINNINGS,
                  summary="Replays training data: FD, precision and recall take it for real"),
         _control("copycat-noise", "copies:NoisyCopycat", reference=meehan,
                  summary="Copies with a little noise: hides from tests that look for exact copies",
                  parameters=(_AMOUNT,)),
         _control("half-copycat", "copies:HalfCopycat", reference=meehan, text=True,
+                 conditions=_OR_BEGINNINGS,
                  summary="Half copies, half noise: too near and too far cancel in C_T"),
     ]  # fmt: skip
 

@@ -81,13 +81,11 @@ class CouplingFlow:
     Each layer moves half of the values by maps that the other half chooses, so the density and
     its samples are one network's pass each, and exact. Continuous data is standardised. Levelled
     data arrives dequantised in [0, 1), is trained on with fresh noise at every step, and goes
-    through a logit whose log-Jacobian is counted. A column that never varies has no density:
-    ``fit`` raises ``ValueError``.
+    through a logit whose log-Jacobian is counted. A column of floats that never varies has no
+    density, and examples that are all equal teach nothing: ``fit`` raises ``ValueError``.
 
-    Good at: exact likelihoods of smooth, connected data, and sampling in one pass.
-    Breaks at: gaps between modes, which an invertible map must bridge by threads of density;
-    pictures beyond 8 x 8, whose neighbourhoods its layers do not know; and small tables, which
-    it learns by heart.
+    Good at: exact likelihoods of smooth, connected data, and samples in one pass.
+    Breaks at: gaps between modes, which it bridges by threads of density; pictures beyond 8 x 8.
 
     See Also:
         :class:`gengauge_plugins.flow.preprocess.Logit`

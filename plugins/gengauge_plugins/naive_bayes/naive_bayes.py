@@ -30,12 +30,15 @@ class NaiveBayes:
     Levels are categorical (Bernoulli where there are two), floats Gaussian, and tokens of text a
     multinomial that all positions share. Data without labels is one class: then this is the
     model of independent values. A class that is known by name but has no example gets the
-    posterior 0 and cannot be sampled.
+    posterior 0, cannot be sampled and has no likelihood. A float that never varies gets a
+    Gaussian of a billionth of its size; levels that never vary are likely to stay as they are.
+
+    Its posteriors would be far too sure, for they count what hangs together several times. They are
+    tempered: one power of all of them, chosen for the likelihood of the validation labels (Guo et
+    al.).
 
     Good at: classifying from few examples, exact likelihoods, training in one pass.
-    Breaks at: anything that hangs together: its samples are noise around the class's mean, and
-    its posteriors are far too sure. Those are tempered: one power of all of them, chosen for
-    the likelihood of the validation labels (Guo et al.).
+    Breaks at: anything that hangs together: its samples are noise around the class's mean.
 
     References:
         | On the Optimality of the Simple Bayesian Classifier under Zero-One Loss

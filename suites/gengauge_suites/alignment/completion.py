@@ -29,7 +29,7 @@ def completion_accuracy(evidence: Evidence) -> Score:
         return unscored(f"{astray} of {n} completions do not begin with what was asked for")
     true = data.test.x[:n, given].to(torch.int64)
     hits = (samples[:, given] == true).double()
-    details = {"given": given}
+    details: dict[str, float] = {"given": given}
     if len(data.train):
         commonest = data.train.x.to(torch.int64).flatten().bincount().argmax()
         details["always_the_commonest"] = float((true == commonest).double().mean())
