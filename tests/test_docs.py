@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
+import math
 import re
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from agreement import DOCS, budget, entries, undocumented
 
-from gengauge.registry import Registry
+from gengauge.benchmark import read_benchmark
+from gengauge.plan import parse_choices
+from gengauge.registry import Registry, load_target
 
 ROOT = DOCS.parent
 
 
-@pytest.fixture(scope="module")
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_metrics", DOCS / "metrics.py")
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    return script("metrics")
 
 
 def test_the_page_of_metrics_is_what_the_specs_and_budgets_give(generator):
@@ -96,3 +105,56 @@ def test_what_is_not_documented_is_named(metric, kind, method, missing):
     found = undocumented(metric, kind, method)
     assert missing in found
     assert bool(missing) == bool(found)
+
+
+FAMILIES = script("families")
+REGISTRY = Registry()
+
+
+@pytest.mark.parametrize("model", FAMILIES.families(REGISTRY), ids=lambda spec: spec.id)
+def test_every_family_says_what_it_is_good_at_and_where_it_breaks(model):
+    text = inspect.getdoc(load_target(model.target)) or ""
+    for start in ("Good at:", "Breaks at:"):
+        assert len(FAMILIES.said(text, start)) > 20, start
+    for part in ("References:", "Arguments:", "Example:\n    >>> "):
+        assert part in text, part
+    assert "http" in model.reference
+
+
+def test_the_page_of_families_names_what_exists():
+    content = tomllib.loads((DOCS / "families.toml").read_text("utf-8"))
+    for dataset in content["dataset"]:
+        assert dataset["id"] in REGISTRY.datasets
+        assert {c["metric"] for c in dataset["columns"]} <= set(REGISTRY.metrics)
+    quick = read_benchmark("quick", REGISTRY)
+    variants = {c.label for text in quick.variants for c in parse_choices(text, REGISTRY)}
+    for row in content["reference"]:
+        assert row["model"] in {*REGISTRY.models, *variants}
+        assert row["metric"] in REGISTRY.metrics
+
+
+def test_the_page_of_families_has_every_figure_it_was_asked_for():
+    text = (DOCS / "families.md").read_text("utf-8")
+    assert "not measured" not in text
+    assert all(f"| `{spec.id}` |" in text for spec in FAMILIES.families(REGISTRY))
+
+
+def scores(*values, kind="estimate"):
+    return [{"value": v, "kind": kind} for v in values]
+
+
+def test_a_figure_is_the_mean_with_the_least_and_the_most():
+    assert FAMILIES.figure(scores(1.0, 2.0, 3.0)) == "2.000 (1.000 to 3.000)"
+    assert FAMILIES.figure(scores(0.5)) == ".500"
+    assert FAMILIES.figure(None) == ""
+    # 64 dimensions of one bit each; a lower bound on the likelihood bounds the bits from above
+    bits = FAMILIES.figure(scores(-64 * math.log(2), kind="lower_bound"), bits=64)
+    assert bits == "≤ 1.000"
+
+
+def test_a_figure_that_is_missed_is_said_to_be():
+    row = {"value": 2.0}
+    assert FAMILIES.verdict(row, scores(1.9, 2.1), 0) == "yes"
+    assert FAMILIES.verdict(row, scores(2.1), 0) == "**no**"
+    assert FAMILIES.verdict({"value": 0.9, "sign": 1}, scores(0.91), 0) == "yes"
+    assert FAMILIES.verdict({"value": 0.9, "sign": 1}, scores(0.89), 0) == "**no**"
