@@ -123,8 +123,8 @@ class ScikitLearn:
         else:
             precisions = 1 / begun.covariances
         self.estimator = Estimator(
-            len(begun.means), covariance_type=kind, reg_covar=regularisation,
-            tol=_TOLERANCE * z.shape[1], warm_start=True, random_state=0, weights_init=begun.weights.numpy(),
+            len(begun.means), covariance_type=kind, reg_covar=regularisation, warm_start=True,
+            tol=_TOLERANCE * z.shape[1], weights_init=begun.weights.numpy(),
             means_init=begun.means.numpy(), precisions_init=precisions.numpy(),
         )  # fmt: skip
         self.lower_bound, self.converged = -math.inf, False
