@@ -61,7 +61,7 @@ class GaussianMixture:
             1 and then halving the gaps around the best, for each class by itself.
         covariance: ``full``, ``tied`` (one for all of a class), ``diag`` or ``spherical``.
         regularisation: Added to each variance, as a share of that value's own variance; at 0 the
-            best of four on validation data. At least 1e-8.
+            best of four on validation data, tried from the least on. At least 1e-8.
         copies: Noisy copies of levelled data, 0: five up to 20,000 examples in all, one beyond.
         restarts: Starts from different seeds, of which the best after five sweeps goes on.
         select: ``bic``, or ``validation`` likelihood, which overlooks no bend of a density and so
@@ -168,7 +168,7 @@ class GaussianMixture:
 
         purse = Purse(run, len(prepared.z), len(z), until=(i + 1) / len(self.seen))
         judges = held_out if len(held_out) else None
-        return Search(settings, z, judges, copies, purse, log).run_all()
+        return Search(settings, z, judges, copies, data.dimensions, purse, log).run_all()
 
     def _calibrate(self, data: Dataset) -> None:
         """Find the power of the posteriors that makes the validation labels likeliest."""

@@ -21,7 +21,8 @@ _CHUNK = 5  # sweeps between looks at the budget and points of the learning curv
 _LARGE = 50_000  # examples from which a chunk is one sweep
 _FEW, _EACH = 20_000, 10  # examples that trials see: the first, or so many a mean's value
 _RUNG, _MOST = 8, 512  # components that regularisation is chosen with; components at most
-_PATIENCE = 4  # chunks without a better validation score after which EM ends
+_PATIENCE = 2  # chunks that gain nothing on validation data after which EM ends
+_NOTHING = 1e-4  # nats a value of an example: what such a chunk gains at most
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,17 @@ class Search:
     """EM on standardised ``z`` ``[n, d]``, from the start that its first sweeps speak for.
 
     Trials see a random subset where the data is large. ``copies`` says how often each example is
-    in ``z``; ``held_out`` ``[m, d]`` may be None, and then nothing is chosen by validation: the
-    regularisation is the largest, which errs towards what is smooth.
+    in ``z``, and ``values`` how many it has in full space; ``held_out`` ``[m, d]`` may be None,
+    and then nothing is chosen by validation: the regularisation is the largest, which errs towards
+    what is smooth.
     """
 
     def __init__(
-        self, settings: Settings, z: Tensor, held_out: Tensor | None, copies: int, purse: Purse,
-        log: Callable[..., None],
+        self, settings: Settings, z: Tensor, held_out: Tensor | None, copies: int, values: int,
+        purse: Purse, log: Callable[..., None],
     ) -> None:  # fmt: skip
-        self.settings, self.z, self.copies, self.purse, self.log = settings, z, copies, purse, log
+        self.settings, self.z, self.purse, self.log = settings, z, purse, log
+        self.copies, self.values = copies, values
         wanted = _EACH * (settings.components or _RUNG) * z.shape[1]
         self.some = self._subset(z, max(_FEW, wanted), "trials")
         self.blind = held_out is None
@@ -131,10 +134,13 @@ class Search:
         return CANDIDATES[-1:] if self.blind else CANDIDATES
 
     def _trials(self, components: int, regularisations: tuple[float, ...]) -> list[Trial]:
+        """Return a trial of each regularisation, up to the first that is worse than the last."""
         trials: list[Trial] = []
         for regularisation in regularisations:
             if not trials or self.purse.allowed:
                 trials.append(self._trial(components, regularisation, 0))
+            if trials[-1].score < trials[max(0, len(trials) - 2)].score:
+                break
         return trials
 
     def _restarts(self, components: int, regularisation: float) -> list[Trial]:
@@ -248,16 +254,15 @@ class Search:
                 break
             due, score = False, float(judged.mean())
             self.purse.spend(done, len(self.z))
-            worse = 0 if self._keep(score, engine.mixture) else worse + 1
+            worse = 0 if score > self.best + _NOTHING * self.values else worse + 1
+            self._keep(score, engine.mixture)
             self._log(engine, score)
         assert self.mixture is not None
         return self.mixture
 
-    def _keep(self, score: float, mixture: Mixture) -> bool:
-        better = score > self.best
-        if better:
+    def _keep(self, score: float, mixture: Mixture) -> None:
+        if score > self.best:
             self.best, self.mixture = score, mixture
-        return better
 
     def _log(self, engine: Engine, score: float) -> None:
         self.log(train_loss=-engine.lower_bound, validation_loss=-score)
