@@ -55,6 +55,7 @@ def test_both_converge_at_the_same_sweep(kind):
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_gpu_agrees_with_scikit_learn(kind):
     z = clouds(20_000, d=16)
