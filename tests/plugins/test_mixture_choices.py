@@ -88,6 +88,9 @@ def test_without_validation_data_the_smoothest_is_taken():
     model, _ = fitted(none, components=5)
     strong, _ = fitted(none, components=5, regularisation=max(CANDIDATES))
     torch.testing.assert_close(model.log_prob(x), strong.log_prob(x))
+    chosen, run = fitted(none, components=0, select="validation", regularisation=1e-4)
+    assert len(chosen.gaussians.means) == 5
+    assert any("bic" in point for point in run.curve)
 
 
 @pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])

@@ -47,7 +47,7 @@ class GaussianMixture:
     onto too few has its regularisation raised tenfold until it can be factorised; where fewer
     examples differ than there are components, there are fewer components; a value that never
     varies has a deviation of a billionth of its size, or less, as regularisation is a share of
-    that; without validation data regularisation is the largest of its choices.
+    that; without validation data regularisation is the largest of its choices, and BIC selects.
 
     References:
         | Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster et al., 1977)
@@ -64,8 +64,8 @@ class GaussianMixture:
             best of four on validation data, tried from the least on. At least 1e-8.
         copies: Noisy copies of levelled data, 0: five up to 20,000 examples in all, one beyond.
         restarts: Starts from different seeds, of which the best after five sweeps goes on.
-        select: ``bic``, or ``validation`` likelihood, which overlooks no bend of a density and so
-            asks for more components.
+        select: ``bic``, which asks for few where values are many (one, on digits), or the
+            ``validation`` likelihood, where more must be better by a standard error.
         conditional: A mixture for each class, with components by the class' frequency; then it
             classifies, by posteriors tempered for the likelihood of the validation labels, and
             samples and scores what it is asked for.

@@ -93,7 +93,7 @@ class Search:
     Trials see a random subset where the data is large. ``copies`` says how often each example is
     in ``z``, and ``values`` how many it has in full space; ``held_out`` ``[m, d]`` may be None,
     and then nothing is chosen by validation: the regularisation is the largest, which errs towards
-    what is smooth.
+    what is smooth, and BIC chooses the number of components.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class Search:
         wanted = _EACH * (settings.components or _RUNG) * z.shape[1]
         self.some = self._subset(z, max(_FEW, wanted), "trials")
         self.blind = held_out is None
+        self.select = "bic" if self.blind else settings.select
         self.held_out = self.some if held_out is None else self._subset(held_out, _FEW, "judges")
         self.found: dict[tuple[int, int], Tensor] = {}
         self.best, self.mixture = -math.inf, None  # type: tuple[float, Mixture | None]
@@ -208,7 +209,7 @@ class Search:
                 best = better(k)
             step //= 2
         for k in sorted(tried):
-            self.log(components=k, **{self.settings.select: self._cost(tried[k])})
+            self.log(components=k, **{self.select: self._cost(tried[k])})
         return best
 
     def _preferred(self, first: Trial, second: Trial) -> Trial:
@@ -218,7 +219,7 @@ class Search:
         Regression Trees, section 3.4.3): the best of many is else the luckiest.
         """
         few, many = sorted((first, second), key=lambda t: t.components)
-        if self.settings.select == "bic":
+        if self.select == "bic":
             return few if self._cost(few) <= self._cost(many) else many
         gain = many.judged - few.judged
         error = float(gain.std(correction=0)) / math.sqrt(max(1, len(gain) // self.copies))
@@ -226,7 +227,7 @@ class Search:
 
     def _cost(self, trial: Trial) -> float:
         """Return BIC (Schwarz 1978), or the negative log-likelihood of validation data."""
-        if self.settings.select == "validation":
+        if self.select == "validation":
             return -trial.score
         mixture, kind = trial.engine.mixture, self.settings.covariance
         k, d = mixture.means.shape
