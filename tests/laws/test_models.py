@@ -22,7 +22,12 @@ SYLLABLE = DatasetSpec(
 REAL = ("digits", "points/moons", "table/breast-cancer", "text/devils-dictionary")
 SPECS = {"pair": PAIR, "syllable": SYLLABLE, **{id_: REGISTRY.datasets[id_] for id_ in REAL}}
 # settings that make another model of a family, each on the data where it could go wrong
-VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = ()
+VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
+    ("gmm", {"conditional": True}, ("pair", "digits", "points/moons")),
+    ("gmm", {"components": 0, "covariance": "tied", "engine": "torch"}, ("points/moons",)),
+    ("gmm", {"subspace": 1}, ("points/moons",)),
+    ("gmm", {"subspace": 10, "conditional": True, "covariance": "diag"}, ("digits",)),
+)
 PAIRS = [
     (model.id, {}, dataset)
     for model in REGISTRY.models.values()

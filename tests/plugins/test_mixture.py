@@ -2,12 +2,13 @@
 
 from itertools import pairwise
 
-import numpy as np
 import pytest
 import torch
 from sklearn.mixture import GaussianMixture as Estimator
 
 from gengauge import Budget, Dataset, FitRun, Split
+from gengauge_plugins.mixture.forms import Mixture
+from gengauge_plugins.mixture.gaussians import Gaussians
 from gengauge_plugins.mixture.gmm import GaussianMixture
 
 KINDS = ("full", "tied", "diag", "spherical")
@@ -34,33 +35,23 @@ def fitted(x: torch.Tensor, budget: str = "20 steps", **parameters) -> GaussianM
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_density_and_responsibilities_equal_scikit_learn(kind):
-    x = cloud().double()
-    estimator = Estimator(5, covariance_type=kind, random_state=0).fit(x.numpy())
-    model = GaussianMixture(covariance=kind)
-    model.shape = (3,)
-    model.take(estimator, torch.zeros(3).double(), torch.ones(3).double())
-    np.testing.assert_allclose(model.log_prob(x), estimator.score_samples(x.numpy()), rtol=1e-10)
-    np.testing.assert_allclose(
-        model.responsibilities(x), estimator.predict_proba(x.numpy()), atol=1e-10
-    )
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_units_are_turned_back(kind):
+    """Also where the fit was of other units: the log-Jacobian turns its density back."""
     shift, scale = torch.tensor([5.0, -2.0, 0.5]).double(), torch.tensor([10.0, 0.1, 1.0]).double()
-    x = cloud().double()
-    estimator = Estimator(3, covariance_type=kind, random_state=0).fit(x.numpy())
-    model = GaussianMixture(covariance=kind)
-    model.take(estimator, shift, scale)
-    expected = torch.as_tensor(estimator.score_samples(x.numpy())) - scale.log().sum()
-    assert torch.allclose(model.log_prob(x * scale + shift), expected, rtol=1e-9)
+    z = cloud().double()
+    peer = Estimator(5, covariance_type=kind, random_state=0).fit(z.numpy())
+    fit = Mixture(*(torch.as_tensor(a) for a in (peer.weights_, peer.means_, peer.covariances_)))
+    found = Gaussians.of([fit], kind, torch.ones(1), shift, scale).log_joint(z * scale + shift)
+    expected = torch.as_tensor(peer.score_samples(z.numpy())) - scale.log().sum()
+    torch.testing.assert_close(found.logsumexp(1), expected, rtol=1e-10, atol=1e-10)
+    probabilities = torch.as_tensor(peer.predict_proba(z.numpy()))
+    torch.testing.assert_close(found.softmax(1), probabilities, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_samples_follow_the_density(kind):
     model = fitted(cloud(), components=4, covariance=kind)
     x = model.sample(20000, None, torch.Generator().manual_seed(0)).double()
-    weights, means = model.log_mixing.exp(), model.means
+    weights, means = model.gaussians.log_mixing.exp(), model.gaussians.means
     assert torch.allclose(x.mean(0), weights @ means, atol=0.1)
     # entropy two ways: drawn points score on average what an independent draw scores
     again = model.sample(20000, None, torch.Generator().manual_seed(1)).double()
@@ -84,7 +75,8 @@ def test_duplicates_and_too_many_components_survive():
     few = torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 0.0]]).repeat(8, 1)
     model = fitted(few, components=6, regularisation=1e-12)
     assert torch.isfinite(model.log_prob(few)).all()
-    assert fitted(cloud(24), components=50).means.shape[0] == 12
+    assert len(model.gaussians.means) == 3  # no more than there are different examples
+    assert fitted(cloud(24), components=50).gaussians.means.shape[0] == 12
 
 
 def test_a_value_that_never_varies_is_survived():
@@ -108,12 +100,13 @@ def test_denoising_is_the_posterior_mean(kind):
     """Tweedie's formula: x + sigma^2 times the gradient of the noisy density's logarithm."""
     x, sigma = cloud(), 0.7
     model = fitted(x, components=4, covariance=kind)
-    factors = model.factors.expand(4, *model.factors.shape[1:])
+    fit = model.gaussians
+    factors = fit.factors[fit.which]
     full = torch.stack([f.diag() if f.ndim == 1 else f for f in factors])
     covariance = torch.linalg.inv(full @ full.transpose(1, 2)) + sigma**2 * torch.eye(3)
     noisy_density = torch.distributions.MixtureSameFamily(
-        torch.distributions.Categorical(logits=model.log_mixing),
-        torch.distributions.MultivariateNormal(model.means, covariance),
+        torch.distributions.Categorical(logits=fit.log_mixing),
+        torch.distributions.MultivariateNormal(fit.means, covariance),
     )
     noisy = (x[:50].double() + sigma).requires_grad_()
     noisy_density.log_prob(noisy).sum().backward()

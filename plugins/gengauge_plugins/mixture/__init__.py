@@ -16,18 +16,32 @@ def gengauge_models() -> list[ModelSpec]:
             reference="Dempster, Laird & Rubin 1977, Maximum Likelihood from Incomplete Data via "
                       "the EM Algorithm, https://doi.org/10.1111/j.2517-6161.1977.tb01600.x",
             target="gengauge_plugins.mixture.gmm:GaussianMixture",
-            modalities=("image", "points"),
-            capabilities=("density", "clusterer", "denoiser"),
-            budget="60 steps",
+            modalities=("image", "points", "table"),
+            capabilities=("density", "class-density", "clusterer", "classifier", "denoiser"),
+            conditions=("class",),
+            budget="120 steps",
             parameters=(
-                Parameter("components", 20, "Gaussians in the mixture", minimum=1),
+                Parameter("components", 20, minimum=0,
+                          doc="Gaussians in the mixture, over all classes; 0: as many as `select` "
+                              "finds, in each class"),
                 Parameter("covariance", "full", "what the components' covariances may be",
                           choices=("full", "tied", "diag", "spherical")),
                 Parameter("regularisation", 0.0, minimum=0,
                           doc="added to each variance, as a share of that value's variance; "
                               "0: the best of four on the validation split"),
-                Parameter("copies", 5, "noisy copies of levelled data that EM sees", minimum=1),
+                Parameter("copies", 0, minimum=0,
+                          doc="noisy copies of levelled data that EM sees; 0: five of small data, "
+                              "one beyond 20,000 examples"),
                 Parameter("restarts", 1, "starts, of which the best goes on", minimum=1),
+                Parameter("select", "bic", choices=("bic", "validation"),
+                          doc="what chooses the number of components where that is 0"),
+                Parameter("conditional", False, "a mixture for each class, and a classifier"),
+                Parameter("subspace", 0, minimum=0,
+                          doc="principal axes that the mixture lies on, with a Gaussian on each "
+                              "other; 0: all of up to 256 values, of more 100"),
+                Parameter("engine", "auto", choices=("auto", "sklearn", "torch"),
+                          doc="what runs EM; auto: scikit-learn for up to 50,000 examples on the "
+                              "CPU, else blocks in torch, with equal results"),
             ),
         ),
         ModelSpec(

@@ -140,7 +140,9 @@ class _Search:
             if i and self.run.fraction >= 1:
                 break
             start = self._sweeps(i)
-            begun.append((min(islice(start, _CHUNK)), i, start))
+            losses = list(islice(start, _CHUNK))
+            if losses:  # the budget may have run out while the clusters were looked for
+                begun.append((min(losses), i, start))
         for _ in min(begun)[2]:
             self.run.on_progress(self.run.fraction)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from gengauge.errors import UnsupportedError
 from gengauge.model import Condition
 from gengauge_plugins.counting.tables import Array, Layout, chosen_alpha
 from gengauge_plugins.naive_bayes.values import Gaussians, Levels, Values, restored
+from gengauge_plugins.networks.calibration import calibrated_power
 from gengauge_plugins.networks.labels import asked_labels, training_labels
 from gengauge_plugins.networks.storage import load_state, save_state
 
@@ -108,16 +108,8 @@ class NaiveBayes:
         known = torch.isin(labels, self.seen)
         if not bool(known.any()):
             return
-        joint = self._log_joint(data.validation.x[known])
-        truth = torch.searchsorted(self.seen, labels[known]).numpy()
-
-        def loss(log_power: float) -> float:
-            scaled = math.exp(log_power) * joint
-            right = scaled[np.arange(len(truth)), truth]
-            return float((logsumexp(scaled, axis=1) - right).mean())
-
-        found = minimize_scalar(loss, bounds=(-7, 2), method="bounded")
-        self.sharpness = math.exp(found.x)
+        joint = torch.from_numpy(self._log_joint(data.validation.x[known]))
+        self.sharpness = calibrated_power(joint, torch.searchsorted(self.seen, labels[known]))
 
     def _log_joint(self, x: Tensor) -> Array:
         return self.values.log_likelihood(x) + self.log_prior
