@@ -31,8 +31,12 @@ NOT_YET = {
 }
 TEXT = "text/devils-dictionary"
 SIZES = {"digits": 359, "points/moons": 400, "shapes": 200, TEXT: 200}
-MODELS = {"digits": ("vae", "gmm", "naive-bayes", "real"), "points/moons": ("vae", "flow", "gmm"),
-          "shapes": ("real",), TEXT: ("bigram",)}  # fmt: skip
+MODELS = {
+    "digits": ("vae", "gmm", "naive-bayes", "autoencoder", "real"),
+    "points/moons": ("vae", "flow", "gmm"),
+    "shapes": ("real",),
+    TEXT: ("bigram",),
+}
 METRICS = list(REGISTRY.metrics.values())
 
 

@@ -22,7 +22,10 @@ SYLLABLE = DatasetSpec(
 REAL = ("digits", "points/moons", "text/devils-dictionary")
 SPECS = {"pair": PAIR, "syllable": SYLLABLE, **{id_: REGISTRY.datasets[id_] for id_ in REAL}}
 # settings that make another model of a family, each on the data where it could go wrong
-VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = ()
+VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
+    ("autoencoder", {"noise": 1.5}, ("digits", "points/moons")),
+    ("autoencoder", {"network": "conv", "noise": 1.5}, ("digits",)),
+)
 PAIRS = [
     (model.id, {}, dataset)
     for model in REGISTRY.models.values()
