@@ -35,7 +35,9 @@ class Autoencoder:
 
     Good at: short codes, reconstruction, removing noise of any deviation it was trained for.
     Breaks at: likelihood, which it has not; sampling where codes have holes that a mixture of
-    Gaussians fills; fine detail, which the squared error blurs.
+    Gaussians fills; fine detail, which the squared error blurs: on Fashion-MNIST reconstructions
+    are nearly as far from the data as samples are (FD 36 and 42 at 16 numbers, dense), however
+    close in squared error (575 at 32 numbers after 49 CPU seconds, where PCA has 944).
 
     References:
         | Reducing the Dimensionality of Data with Neural Networks (Hinton & Salakhutdinov, 2006)
@@ -51,7 +53,8 @@ class Autoencoder:
             all pixels together on images, of each value on points and tables. 0: plain.
         hidden: Width of the two hidden layers of each network, at most 64 a dimension;
             convolutions begin with a 24th as many channels.
-        network: ``dense``, ``conv``, or ``auto``, which convolves images of more than 256 values.
+        network: ``dense``, ``conv``, or ``auto``, which convolves images of more than 256 values:
+            at equal CPU time dense networks, ten times faster, still do better on Fashion-MNIST.
         components: Gaussians of the density on the codes; 1 is a single one.
         batch_size: Examples a step; 0 chooses, see
             :func:`gengauge_plugins.networks.batches.batch_size`.
