@@ -73,6 +73,27 @@ class Reconstructor(Protocol):
 
 
 @runtime_checkable
+class Encoder(Protocol):
+    """Puts data into codes that can be stored in its place, and decodes them."""
+
+    @property
+    def alphabet(self) -> int | None:
+        """How many values an integer of a code can have, 0 on; None where codes are floats."""
+        ...
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return codes ``[n, *code]`` of ``x`` ``[n, *event]``: integers, or floats."""
+        ...
+
+    def decode_codes(self, codes: Tensor) -> Tensor:
+        """Return the data that ``codes`` stand for, in the form ``sample`` returns.
+
+        Floats may come back less exact than ``encode`` gave them.
+        """
+        ...
+
+
+@runtime_checkable
 class Clusterer(Protocol):
     """Assigns data to clusters."""
 
@@ -171,6 +192,7 @@ CAPABILITIES: dict[str, type] = {
     "diffusion-decoder": likelihood.DiffusionDecoder,
     "probability-flow": likelihood.ProbabilityFlow,
     "reconstructor": Reconstructor,
+    "encoder": Encoder,
     "clusterer": Clusterer,
     "denoiser": Denoiser,
     "classifier": Classifier,

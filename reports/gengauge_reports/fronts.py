@@ -29,6 +29,25 @@ def gallery(table: Table) -> list[Json]:
     return found
 
 
+def reconstructions(table: Table) -> list[Json]:
+    """Return each model's sheet of test images beside what it makes of them, then controls'."""
+    found: list[Json] = []
+    for row in (*table.models, *table.controls):
+        for trial in (t for t in row.trials if t.ok):
+            folder = trial.store.trial_folder(trial.key)
+            if uri := data_uri(folder / "reconstructions.png"):
+                path = folder / "reconstructions.json"
+                about = json.loads(path.read_text()) if path.exists() else {}
+                role = "control" if row.control else "model"
+                found.append({
+                    "title": row.label, "uri": uri, "role": role, "seed": trial.seed,
+                    "columns": [str(c) for c in about.get("columns") or ()],
+                    "noise": about.get("noise"),
+                })  # fmt: skip
+                break
+    return found
+
+
 def _about(path: Path) -> Json:
     content = json.loads(path.read_text()) if path.exists() else {}
     pairs = content.get("pairs") or []

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from gengauge.store import RunStore
 from gengauge_reports import figures, notation
-from gengauge_reports.fronts import fronts, gallery
+from gengauge_reports.fronts import fronts, gallery, reconstructions
 from gengauge_reports.gather import Runs, Trial, gather
 from gengauge_reports.ranking import tables
 from gengauge_reports.table import Table
@@ -161,6 +161,7 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
         "texts": figures.texts(table, trials),
         "completions": figures.completions(table, trials),
         "gallery": gallery(table),
+        "reconstructions": reconstructions(table),
         "fronts": efforts,
         "curves": [c["model"] for c in curves],
         "clouds": [c["title"] for c in clouds],

@@ -32,7 +32,7 @@ NOT_YET = {
 TEXT = "text/devils-dictionary"
 TABLE = "table/breast-cancer"
 SIZES = {"digits": 359, "points/moons": 400, "shapes": 200, TABLE: 111, TEXT: 200}
-MODELS = {"digits": ("vae", "gmm", "naive-bayes", "real"),
+MODELS = {"digits": ("vae", "gmm", "naive-bayes", "autoencoder", "real"),
           "points/moons": ("vae", "flow", "gmm", "naive-bayes"),
           "shapes": ("real",), TABLE: ("naive-bayes",), TEXT: ("bigram",)}  # fmt: skip
 METRICS = list(REGISTRY.metrics.values())

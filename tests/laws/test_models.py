@@ -27,6 +27,8 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("gmm", {"components": 0, "covariance": "tied", "engine": "torch"}, ("points/moons",)),
     ("gmm", {"subspace": 1}, ("points/moons",)),
     ("gmm", {"subspace": 10, "conditional": True, "covariance": "diag"}, ("digits",)),
+    ("autoencoder", {"noise": 1.5}, ("digits", "points/moons")),
+    ("autoencoder", {"network": "conv", "noise": 1.5}, ("digits",)),
 )
 PAIRS = [
     (model.id, {}, dataset)

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sklearn.metrics
+import sklearn.naive_bayes
+import sklearn.preprocessing
 import torch
 from agreement import budget
 from shared_features import peer
@@ -12,6 +14,7 @@ from standins import StandIn, evidence, normal
 
 from gengauge.data import Split
 from gengauge_suites.utility.captions import caption_accuracy
+from gengauge_suites.utility.codes import code_size
 from gengauge_suites.utility.recognition import accuracy, ari, calibration_error, nmi
 from gengauge_suites.utility.restoration import psnr, reconstruction_mse, ssim
 
@@ -72,6 +75,32 @@ def test_ssim_is_that_of_torchmetrics_without_its_mirrored_border(side, window):
     assert 0.1 < expected < 0.99
     allowed = budget("ssim", "torchmetrics, windows inside the image")
     assert ours == pytest.approx(expected, **allowed)
+
+
+class Codes(StandIn):
+    """The data is its own code."""
+
+    alphabet = None
+
+    def encode(self, x):
+        return x
+
+    def decode_codes(self, codes):
+        return codes
+
+
+def test_code_size_is_that_of_scikit_learns_bins_and_tables():
+    train, test, bits = normal(300, 5, 1), normal(150, 5, 2), 4
+    ours = code_size(evidence(Codes(), test=test, train=train), bits).value
+    grid = sklearn.preprocessing.KBinsDiscretizer(
+        2**bits, encode="ordinal", strategy="uniform", subsample=None
+    ).fit(train.numpy())
+    tables = sklearn.naive_bayes.CategoricalNB(alpha=0.5, min_categories=2**bits)
+    tables.fit(grid.transform(train.numpy()), np.zeros(300))
+    # one class: the joint is the likelihood, and its logarithm the length
+    logs = tables.predict_joint_log_proba(grid.transform(test.numpy()))
+    theirs = -logs.mean() / np.log(2) / 5
+    assert ours == pytest.approx(theirs, **budget("code_size", "scikit-learn"))
 
 
 def test_reconstruction_error_is_scikit_learns():

@@ -1,4 +1,4 @@
-"""The gallery of nearest neighbours and the fronts of quality against function evaluations."""
+"""The gallery of nearest neighbours, the reconstructions, and quality against evaluations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from tests_support import until
 
 from gengauge_reports import html
-from gengauge_reports.fronts import fronts, gallery
+from gengauge_reports.fronts import fronts, gallery, reconstructions
 from gengauge_reports.gather import gather
 from gengauge_reports.ranking import tables
 
@@ -61,6 +61,29 @@ def test_a_picture_without_its_distances_is_shown_alone(shown):
 
 def test_without_pictures_there_is_no_gallery(run):
     assert b"Nearest training images" not in html.render([run])
+
+
+def test_reconstructions_are_shown_with_what_their_columns_are(factory, make_score):
+    columns = ["test image", "reconstruction", "with noise", "denoised"]
+    for name, control, noise in (("vae", False, None), ("real", True, 0.2), ("bare", False, None)):
+        made = factory.add(name, [make_score("fd", 1.0, 0.1)], control=control)
+        if name != "bare":
+            folder = factory.store.trial_folder(made["trial"])
+            factory.grid(folder / "reconstructions.png", 5)
+            about = {"columns": columns[: 4 if noise else 2], "noise": noise}
+            (folder / "reconstructions.json").write_text(json.dumps(about))
+    sheets = reconstructions(only(factory))
+    assert [(s["title"], s["role"], s["seed"]) for s in sheets] == [
+        ("vae", "model", 0), ("real", "control", 0),
+    ]  # fmt: skip
+    page = html.render([factory.store]).decode()
+    assert "in groups of test image, reconstruction, with noise, denoised" in page
+    assert "test image | reconstruction</small>" in page
+    assert "noise has a deviation of 0.2 of the range" in page
+
+
+def test_without_pictures_there_are_no_reconstructions(run):
+    assert b"Reconstructions" not in html.render([run])
 
 
 def test_a_front_is_a_line_a_model_by_effort(factory, make_score):

@@ -53,6 +53,20 @@ def _restoration() -> Iterable[MetricSpec]:
         reference="Hinton & Salakhutdinov 2006, Reducing the Dimensionality of Data with Neural "
         "Networks, https://doi.org/10.1126/science.1127647",
     )  # fmt: skip
+    yield _metric(
+        "code_size", "Code size", "bits/dim", "lower", "codes:code_size",
+        modalities=("image", "points", "table"),
+        parameters=(
+            Parameter("bits", 8, "a float of a code is stored as one of 2^bits steps of its range",
+                      minimum=1),
+        ),
+        summary="Bits a value of the data that its code takes when each number of the code is "
+        "rounded to a grid and entropy-coded by how often training data has it. Blind to what the "
+        "code loses: read it beside the reconstruction error.",
+        reference="Theis et al. 2017, Lossy Image Compression with Compressive Autoencoders, "
+        "https://arxiv.org/abs/1703.00395; prior counts of a half: Krichevsky & Trofimov 1981, "
+        "https://doi.org/10.1109/TIT.1981.1056331",
+    )  # fmt: skip
 
 
 def _classification() -> Iterable[MetricSpec]:
