@@ -37,3 +37,23 @@ def _check_values(x: Tensor, split: str, data: Dataset, model: str) -> None:
             f"{model} needs levels 0 to {data.levels - 1}, and the {split} values of {data.id} "
             f"are {int(x.min())} to {int(x.max())}; mend the dataset or its number of levels"
         )
+
+
+def check_varies(data: Dataset, model: str) -> None:
+    """Raise ``ValueError`` where training examples are all equal, or a float column is constant.
+
+    Networks would learn the one example by heart, and the density of a constant has no bound.
+    """
+    x = data.train.x.flatten(1)
+    constant = (x == x[:1]).all(0)
+    if bool(constant.all()):
+        raise ValueError(
+            f"{model} needs training examples that differ, and the {len(x)} of {data.id} are "
+            "equal; look at the dataset's train split"
+        )
+    if data.levels is None and bool(constant.any()):
+        which = constant.nonzero().flatten().tolist()
+        raise ValueError(
+            f"{model} has a density, which grows without bound on a constant, and of {data.id} "
+            f"the columns {', '.join(map(str, which[:10]))} are; remove them"
+        )
