@@ -22,7 +22,12 @@ SYLLABLE = DatasetSpec(
 REAL = ("digits", "points/moons", "text/devils-dictionary")
 SPECS = {"pair": PAIR, "syllable": SYLLABLE, **{id_: REGISTRY.datasets[id_] for id_ in REAL}}
 # settings that make another model of a family, each on the data where it could go wrong
-VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = ()
+VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
+    ("vae", {"conditional": True}, ("pair", "digits", "points/moons")),
+    ("vae", {"mixtures": 3}, ("pair",)),
+    ("vae", {"network": "conv", "width": 8}, ("digits",)),
+    ("iwae", {"conditional": True, "k": 3}, ("pair",)),
+)
 PAIRS = [
     (model.id, {}, dataset)
     for model in REGISTRY.models.values()
