@@ -83,6 +83,7 @@ def _fill(
     _lap(timing, "score", clock)
     record["sampling"] = {"n": len(samples), "clamped": clamped}
     artifacts.save_picture(evidence, folder)
+    artifacts.save_traversals(evidence, folder)
     _save_gallery(evidence, record["scores"], setting, folder)
     if setting.device.type == "cuda":
         record["peak_memory"]["device"] = torch.cuda.max_memory_allocated(setting.device)

@@ -61,6 +61,20 @@ class Reconstructor(Protocol):
 
 
 @runtime_checkable
+class Traverses(Protocol):
+    """Can walk along its latents, one at a time, to show what each of them means."""
+
+    def traverse(self, rows: int, steps: int) -> Tensor:
+        """Return data ``[r, steps, *event]``: a row for each of the latents that tell most.
+
+        Each row starts from the same latents and moves one of them through its range; there are
+        at most ``rows``, none where no latent tells anything. Floats in the data's units; on
+        levelled data 0 to 1.
+        """
+        ...
+
+
+@runtime_checkable
 class Clusterer(Protocol):
     """Assigns data to clusters."""
 
@@ -159,6 +173,7 @@ CAPABILITIES: dict[str, type] = {
     "diffusion-decoder": likelihood.DiffusionDecoder,
     "probability-flow": likelihood.ProbabilityFlow,
     "reconstructor": Reconstructor,
+    "traversal": Traverses,
     "clusterer": Clusterer,
     "denoiser": Denoiser,
     "classifier": Classifier,

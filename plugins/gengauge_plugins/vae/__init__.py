@@ -37,7 +37,7 @@ _VAE = ModelSpec(
     modalities=("image", "points"),
     capabilities=(
         "latent-variable", "class-latent-variable", "latent-decoder", "observation-model",
-        "reconstructor", "classifier",
+        "reconstructor", "traversal", "classifier",
     ),
     conditions=("class",),
     budget="1000 steps",

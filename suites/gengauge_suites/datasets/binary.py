@@ -20,11 +20,12 @@ def load(spec: DatasetSpec) -> Dataset:
     """
     loaders = {"digits/binary": digits.load, "fashion-mnist/binary": fashion.load}
     grey = loaders[spec.id](replace(spec, id=spec.id.removesuffix("/binary")))
-    parts = {
-        name: thrown(getattr(grey, name), grey.levels or 0, f"{spec.id} {spec.revision} {name}")
-        for name in ("train", "validation", "test")
-    }
-    return replace(grey, id=spec.id, levels=2, **parts)
+
+    def part(name: str) -> Split:
+        return thrown(getattr(grey, name), grey.levels or 0, f"{spec.id} {spec.revision} {name}")
+
+    train, validation, test = part("train"), part("validation"), part("test")
+    return replace(grey, id=spec.id, levels=2, train=train, validation=validation, test=test)
 
 
 def thrown(split: Split, levels: int, name: str) -> Split:
