@@ -18,9 +18,10 @@ class IWAE(VAE):
     misses part of the posterior, so the decoder need not simplify what it makes; the encoder's
     gradient is doubly reparameterised, because the plain one drowns in noise as k grows.
 
-    Good at: likelihood: a few hundredths of a bit a value below ``vae`` at equal steps.
-    Breaks at: cost, which grows with ``k``, and codes: one draw of the encoder says less about
-    an example, and the ELBO with it.
+    Good at: likelihood under a plain prior: at equal steps 1.1 nats more than ``vae`` on binary
+    digits, 1.7 on binary Fashion-MNIST; with a mixture prior, on few examples, no more.
+    Breaks at: cost, which grows with ``k``; codes, since one draw of the encoder says less of an
+    example, and the ELBO with it; samples, which on digits are twice as far from the data.
 
     References:
         | Importance Weighted Autoencoders (Burda et al., 2015)
