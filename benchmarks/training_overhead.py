@@ -27,8 +27,9 @@ from torch import Tensor
 
 from gengauge import Budget, FitRun, seeds, train
 from gengauge.registry import Registry, load_target
-from gengauge_plugins.networks.decoders import DiscretisedLogistic
-from gengauge_plugins.vae.vae import Network
+from gengauge_plugins.networks.logistic import DiscretisedLogistic
+from gengauge_plugins.vae.network import Architecture, Network
+from gengauge_plugins.vae.objectives import negative_elbo
 
 Loss = Callable[..., Tensor]
 clock = time.process_time  # CPU time of one thread: other processes do not count
@@ -36,7 +37,7 @@ clock = time.process_time  # CPU time of one thread: other processes do not coun
 
 def network() -> Network:
     with seeds.global_seed(0):
-        return Network(DiscretisedLogistic(17), dimensions=64, latent=24, hidden=384, components=64)
+        return Network(DiscretisedLogistic(17), Architecture((1, 8, 8), 24, 384, 64))
 
 
 def bare(x: Tensor, size: int) -> Iterator[None]:
@@ -47,7 +48,7 @@ def bare(x: Tensor, size: int) -> Iterator[None]:
     while True:
         order = torch.randperm(len(x), generator=order_of)
         for start in range(0, len(x) - size + 1, size):
-            loss = module.negative_bound(x[order[start : start + size]], 1.0, noise)
+            loss = negative_elbo(module, x[order[start : start + size]], None, 1.0, noise)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -82,7 +83,7 @@ def beside_bare(work: Callable[[Loss, Network], None], x: Tensor, size: int) -> 
             started = clock()
             next(beside)
             spent += clock() - started
-        return module.negative_bound(x, 1.0, generator)
+        return negative_elbo(module, x, None, 1.0, generator)
 
     started = clock()
     work(loss, module)

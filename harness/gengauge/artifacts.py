@@ -22,10 +22,12 @@ from gengauge.errors import DivergedError, UnsupportedError
 from gengauge.evidence import Evidence
 from gengauge.likelihood import Density
 from gengauge.metric import Score
+from gengauge.model import Traverses
 from gengauge.store import write_json
 
 _LINE_END = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
 GRID, POINTS, CELLS, TEXTS = 8, 1000, 80, 12
+LATENTS, STEPS = 8, 9  # rows and columns of a traversal
 
 
 def save_samples(samples: Tensor, clamped: float, folder: Path) -> None:
@@ -77,6 +79,17 @@ def save_picture(evidence: Evidence, folder: Path) -> None:
             _save_completions(evidence, folder / "completions.txt")
 
 
+def save_traversals(evidence: Evidence, folder: Path) -> None:
+    """Write ``traversals.png``, a latent a row, where the model can walk along its latents."""
+    model = evidence.model
+    if evidence.dataset.modality != "image" or not isinstance(model, Traverses):
+        return
+    with torch.no_grad():
+        walks = model.traverse(LATENTS, STEPS).cpu()
+    if len(walks):
+        image_grid(walks.flatten(0, 1), None, STEPS, len(walks)).save(folder / "traversals.png")
+
+
 def save_reference(dataset: Dataset, folder: Path) -> None:
     """Write the real examples that pictures of samples are shown beside."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,15 +104,19 @@ def save_reference(dataset: Dataset, folder: Path) -> None:
         _save_texts(dataset.test.x, dataset, folder / "completions.txt", dataset.dimensions // 2)
 
 
-def image_grid(x: Tensor, levels: int | None, cells: int = GRID) -> Image.Image:
-    """Return the first ``cells**2`` images of ``x`` ``[n, C, H, W]`` as one picture."""
-    images = x[: cells * cells].to(torch.float64)
+def image_grid(x: Tensor, levels: int | None, cells: int = GRID, rows: int = 0) -> Image.Image:
+    """Return the first images of ``x`` ``[n, C, H, W]`` as one picture, ``cells`` in a row.
+
+    There are ``rows`` of them, or as many as cells in a row.
+    """
+    rows = rows or cells
+    images = x[: rows * cells].to(torch.float64)
     images = images / (levels - 1) if levels else images
     scale = max(1, 32 // images.shape[-2])  # by height: pairs are wider than high
     pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     n, channels, height, width = pixels.shape
     step_y, step_x = height * scale + 2, width * scale + 2
-    sheet = np.full((cells * step_y + 2, cells * step_x + 2, channels), 128, dtype=np.uint8)
+    sheet = np.full((rows * step_y + 2, cells * step_x + 2, channels), 128, dtype=np.uint8)
     for i in range(n):
         top, left = 2 + i // cells * step_y, 2 + i % cells * step_x
         tile = np.kron(pixels[i].transpose(1, 2, 0), np.ones((scale, scale, 1), dtype=np.uint8))

@@ -94,6 +94,20 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class Traverses(Protocol):
+    """Can walk along its latents, one at a time, to show what each of them means."""
+
+    def traverse(self, rows: int, steps: int) -> Tensor:
+        """Return data ``[r, steps, *event]``: a row for each of the latents that tell most.
+
+        Each row starts from the same latents and moves one of them through its range; there are
+        at most ``rows``, none where no latent tells anything. Floats in the data's units; on
+        levelled data 0 to 1.
+        """
+        ...
+
+
+@runtime_checkable
 class Clusterer(Protocol):
     """Assigns data to clusters."""
 
@@ -193,6 +207,7 @@ CAPABILITIES: dict[str, type] = {
     "probability-flow": likelihood.ProbabilityFlow,
     "reconstructor": Reconstructor,
     "encoder": Encoder,
+    "traversal": Traverses,
     "clusterer": Clusterer,
     "denoiser": Denoiser,
     "classifier": Classifier,

@@ -19,6 +19,7 @@ from gengauge_reports.fronts import fronts, gallery, reconstructions
 from gengauge_reports.gather import Runs, Trial, gather
 from gengauge_reports.ranking import tables
 from gengauge_reports.table import Table
+from gengauge_reports.traversals import traversals
 from gengauge_reports.views import Tips, table_view, trial_facts
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;)]")
@@ -162,6 +163,7 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
         "completions": figures.completions(table, trials),
         "gallery": gallery(table),
         "reconstructions": reconstructions(table),
+        "traversals": traversals(table),
         "fronts": efforts,
         "curves": [c["model"] for c in curves],
         "clouds": [c["title"] for c in clouds],

@@ -29,6 +29,10 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("gmm", {"subspace": 10, "conditional": True, "covariance": "diag"}, ("digits",)),
     ("autoencoder", {"noise": 1.5}, ("digits", "points/moons")),
     ("autoencoder", {"network": "conv", "noise": 1.5}, ("digits",)),
+    ("vae", {"conditional": True}, ("pair", "digits", "points/moons")),
+    ("vae", {"mixtures": 3}, ("pair",)),
+    ("vae", {"network": "conv", "width": 8}, ("digits",)),
+    ("iwae", {"conditional": True, "k": 3}, ("pair",)),
 )
 PAIRS = [
     (model.id, {}, dataset)

@@ -8,7 +8,8 @@ from scipy import stats
 
 from gengauge import Budget, FitRun
 from gengauge.registry import Registry, load_target
-from gengauge_plugins.networks.decoders import DiscretisedLogistic, Gaussian
+from gengauge_plugins.networks.decoders import Gaussian
+from gengauge_plugins.networks.logistic import DiscretisedLogistic
 from gengauge_plugins.vae.prior import MixturePrior
 from gengauge_plugins.vae.vae import VAE
 

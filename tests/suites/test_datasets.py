@@ -17,6 +17,8 @@ POINTS = [id_ for id_ in SPECS if id_.startswith("points/")]
 FINGERPRINTS = {
     "digits": "b14c5b9c149bd9ef",
     "fashion-mnist": "c2e5d2f13ed5c587",
+    "digits/binary": "d8dba59030966c0c",
+    "fashion-mnist/binary": "46ac27e69a707782",
     "shapes": "12950e50544c0c94",
     "points/eight-gaussians": "33ad9b643eb1b346",
     "points/moons": "e17778b6c07b37c9",
@@ -59,6 +61,22 @@ def test_labels_say_where_a_point_comes_from(id_):
     parts = torch.split(data.truth.means.float(), len(data.truth.means) // len(data.class_names))
     nearest = torch.stack([torch.cdist(x, part).amin(1) for part in parts]).argmin(0)
     assert (nearest == y).float().mean() > 0.97
+
+
+@pytest.mark.parametrize("base", ["digits", "fashion-mnist"])
+def test_binary_pictures_are_coins_thrown_at_the_grey_ones(base):
+    grey, binary = worlds.load(base), worlds.load(f"{base}/binary")
+    for split in ("train", "validation", "test"):
+        x, coin = getattr(grey, split).x, getattr(binary, split).x
+        assert torch.equal(getattr(grey, split).labels, getattr(binary, split).labels)
+        assert coin.unique().tolist() == [0, 1]
+        share = x.double() / (grey.levels - 1)
+        assert (coin[share == 0] == 0).all()
+        assert (coin[share == 1] == 1).all()
+        error = ((share * (1 - share)).sum()).sqrt() / share.numel()
+        assert (coin.double().mean() - share.mean()).abs() < 5 * error
+        middle = (share > 0.4) & (share < 0.6)
+        assert 0.4 < coin[middle].double().mean() < 0.6
 
 
 def test_digits_are_levels_in_disjoint_stratified_splits():

@@ -1,4 +1,4 @@
-"""Small datasets: digits, clothes, captioned shapes, five planar densities, a table and text."""
+"""Small datasets: digits and clothes, grey or binary, shapes, planar densities, a table, text."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         captioned=True,
         embedders=("shapes", "clip/shapes"),
     )
+    yield from _binary()
     for name, summary in _POINTS.items():
         yield DatasetSpec(
             id=f"points/{name}",
@@ -71,6 +72,23 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         labelled=True,
     )
     yield from _texts()
+
+
+def _binary() -> Iterable[DatasetSpec]:
+    for base, what in (
+        ("digits", "1,797 digits of 8 x 8 pixels"),
+        ("fashion-mnist", "70,000 pieces of clothing of 28 x 28 pixels"),
+    ):
+        yield DatasetSpec(
+            id=f"{base}/binary",
+            summary=f"{what} in black and white: each grey level thrown as a coin, once for all",
+            target="gengauge_suites.datasets.binary:load",
+            reference="Salakhutdinov & Murray 2008, On the Quantitative Analysis of Deep Belief "
+            "Networks, https://doi.org/10.1145/1390156.1390266 (the protocol)",
+            modality="image",
+            levels=2,
+            labelled=True,
+        )
 
 
 def _texts() -> Iterable[DatasetSpec]:
