@@ -168,7 +168,9 @@ def test_a_label_enters_the_score_as_a_projection_of_the_features():
     x, labels = torch.randn(6, 3), torch.tensor([0, 1, 1, 0, 1, 0])
     h = network.features(x)
     plain = h @ network.score.weight[0] + network.score.bias
-    expected = plain + torch.stack([network.direction.weight[c] @ f for c, f in zip(labels, h)])
+    expected = plain + torch.stack(
+        [network.direction.weight[c] @ f for c, f in zip(labels, h, strict=False)]
+    )
     assert torch.allclose(network(x, labels), expected, atol=1e-6)
 
 
