@@ -22,7 +22,11 @@ SYLLABLE = DatasetSpec(
 REAL = ("digits", "points/moons", "text/devils-dictionary")
 SPECS = {"pair": PAIR, "syllable": SYLLABLE, **{id_: REGISTRY.datasets[id_] for id_ in REAL}}
 # settings that make another model of a family, each on the data where it could go wrong
-VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = ()
+VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
+    ("gan", {"loss": "hinge", "spectral_norm": True}, ("points/moons",)),
+    ("gan", {"loss": "wgan-gp"}, ("points/moons",)),
+    ("cgan", {"network": "conv"}, ("digits",)),
+)
 PAIRS = [
     (model.id, {}, dataset)
     for model in REGISTRY.models.values()

@@ -12,11 +12,12 @@ from gengauge_plugins.networks.conv import ConvDecoder, ConvEncoder
 from gengauge_plugins.networks.mlp import mlp
 
 _CODE = 16  # dimensions of a class's embedding beside the latents
+_SLOPE = 0.2  # below zero, DCGAN's
 _WIDTH = 16  # channels of the first convolution for 256 hidden units
 
 
 def _leaky() -> nn.Module:
-    return nn.LeakyReLU(0.2)  # DCGAN's; a smooth SiLU tells samples from data far less well
+    return nn.LeakyReLU(_SLOPE)  # a smooth SiLU tells samples from data far less well
 
 
 def channels(hidden: int) -> int:
@@ -91,6 +92,13 @@ class Discriminator(nn.Module):
         self.features = nn.Sequential(features, _leaky())
         self.score = nn.Linear(width, 1)
         self.direction = nn.Embedding(classes, width) if classes else None
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):  # torch's own start fades with depth
+                nn.init.kaiming_normal_(module.weight, a=_SLOPE)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=width**-0.5)
         if spectral:
             for module in [m for m in self.modules() if hasattr(m, "weight")]:
                 spectral_norm(module)
@@ -119,7 +127,9 @@ def discriminator(
 ) -> Discriminator:
     """Return the opponent of such a generator, with as many weights or so."""
     if convolve:
-        features: nn.Module = ConvEncoder(shape, channels(hidden), hidden, norm=False)
+        features: nn.Module = ConvEncoder(
+            shape, channels(hidden), hidden, norm=False, activation=_leaky
+        )
     else:
         perceptron = mlp(math.prod(shape), (hidden,) * 2, hidden, _leaky)
         features = nn.Sequential(nn.Flatten(), perceptron)
