@@ -82,7 +82,7 @@ def test_the_generator_of_hinge_and_wasserstein_raises_the_score(kind):
 def test_r1_of_a_linear_discriminator_is_half_its_squared_norm(shape):
     w, x = normal(math.prod(shape)), normal(8, *shape, seed=1).requires_grad_()
     penalty = losses.r1(Linear(w)(x), x, weight=3.0)
-    assert float(penalty) == pytest.approx(1.5 * float(w @ w), rel=1e-12)
+    assert penalty.item() == pytest.approx(1.5 * float(w @ w), rel=1e-12)
 
 
 def test_r1_of_a_quadratic_discriminator_is_the_mean_squared_slope():
@@ -102,8 +102,8 @@ def test_the_gradient_penalty_is_zero_for_slope_one_and_grows_with_the_distance_
     unit = normal(4, seed=2)
     unit = unit / unit.norm()
     for norm in (1.0, 0.5, 3.0):
-        penalty = losses.gradient_penalty(Linear(norm * unit), real, fake, u)
-        assert float(penalty) == pytest.approx(10 * (norm - 1) ** 2, abs=1e-9)
+        penalty = losses.gradient_penalty(Linear(norm * unit), real, fake, u, 10.0)
+        assert penalty.item() == pytest.approx(10 * (norm - 1) ** 2, abs=1e-9)
 
 
 def test_the_gradient_penalty_looks_between_samples_and_data():
@@ -114,13 +114,14 @@ def test_the_gradient_penalty_looks_between_samples_and_data():
         seen.append(x.detach())
         return x.sum(1)
 
-    losses.gradient_penalty(critic, real, fake, u)
+    losses.gradient_penalty(critic, real, fake, u, 1.0)
     assert torch.equal(seen[0], u[:, None].expand(3, 2))
 
 
 def test_a_flat_critic_has_a_penalty_with_a_finite_slope():
     critic = Linear(torch.zeros(2))
-    losses.gradient_penalty(critic, torch.ones(3, 2), torch.zeros(3, 2), torch.rand(3)).backward()
+    ones, zeros = torch.ones(3, 2), torch.zeros(3, 2)
+    losses.gradient_penalty(critic, ones, zeros, torch.rand(3), 1.0).backward()
     assert torch.isfinite(critic.w.grad).all()
 
 

@@ -13,22 +13,21 @@ _PARAMETERS = (
               choices=("non-saturating", "hinge", "wgan-gp")),
     Parameter("spectral_norm", False, "divide the discriminator's weights by their largest "
               "singular values"),
-    Parameter("r1", 0.2, minimum=0,
+    Parameter("r1", 0.3, minimum=0,
               doc="weight of the penalty on the discriminator's slope at the data; wgan-gp has "
                   "one of its own instead"),
     Parameter("r1_every", 4, "discriminator steps from one such penalty to the next", minimum=1),
-    Parameter("lr", 0.0, minimum=0,
-              doc="learning rate of the generator's Adam; 0 is 5e-4 with wgan-gp and 2e-3 else"),
-    Parameter("lr_discriminator", 0.0, minimum=0,
-              doc="learning rate of the discriminator's Adam; 0 likewise"),
+    Parameter("gp", 0.1, "weight of wgan-gp's gradient penalty", minimum=0),
+    Parameter("lr", 2e-3, "learning rate of the generator's Adam", minimum=0),
+    Parameter("lr_discriminator", 2e-3, "learning rate of the discriminator's Adam", minimum=0),
     Parameter("n_critic", 0, minimum=0,
               doc="discriminator steps for one of the generator; 0 is 3 with wgan-gp and 1 else"),
     Parameter("ema", 0.1, minimum=0,
               doc="width of the generator's average over training, below 0.28; 0: none"),
     Parameter("latent", 32, "latent dimensions, at most twice the data's", minimum=1),
     Parameter("hidden", 256, minimum=1,
-              doc="width of hidden layers, at most 64 a dimension; convolutions have a sixteenth "
-                  "as many channels at full resolution"),
+              doc="width of hidden layers, at most 64 a dimension; convolutions have a "
+                  "thirty-second as many channels at full resolution"),
     Parameter("network", "auto", "perceptrons, convolutions, or what suits the data",
               choices=("auto", "dense", "conv")),
     Parameter("batch_size", 0, minimum=0,

@@ -25,6 +25,7 @@ class Duel:
     kind: str
     r1: float
     r1_every: int
+    gp: float
     levels: int | None
 
     @property
@@ -50,7 +51,7 @@ class Duel:
         elif penalised and self.kind == "wgan-gp":
             u = uniform((len(real),), noise, real.device)
             penalty = losses.gradient_penalty(
-                lambda x: self.discriminator(x, labels), real, fake, u
+                lambda x: self.discriminator(x, labels), real, fake, u, self.gp
             )
         return loss, penalty
 

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 Critic = Callable[[Tensor], Tensor]
 KINDS = ("non-saturating", "hinge", "wgan-gp")
-_GP = 10.0  # the weight that Gulrajani et al. found to suit every data set they tried
 
 
 def discriminator_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:
@@ -59,8 +58,10 @@ def r1(scores: Tensor, x: Tensor, weight: float) -> Tensor:
     return weight / 2 * slopes(scores, x).mean()
 
 
-def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
-    """Return 10 E (|grad D| - 1)^2 at points ``u`` ``[n]`` of the way from samples to data.
+def gradient_penalty(
+    critic: Critic, real: Tensor, fake: Tensor, u: Tensor, weight: float
+) -> Tensor:
+    """Return weight E (|grad D| - 1)^2 at points ``u`` ``[n]`` of the way from samples to data.
 
     References:
         | Improved Training of Wasserstein GANs (Gulrajani et al., 2017), equation 3
@@ -69,4 +70,4 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, u: Tensor) -> T
     between = torch.lerp(fake, real, u.view(-1, *[1] * (real.ndim - 1))).requires_grad_()
     # the root of zero has no slope, and a critic that is still flat is where training starts
     norm = (slopes(critic(between), between) + 1e-12).sqrt()
-    return _GP * (norm - 1).square().mean()
+    return weight * (norm - 1).square().mean()

