@@ -19,6 +19,7 @@ from gengauge_suites.fidelity.modes import (
     modes_covered,
     modes_represented,
 )
+from gengauge_suites.fidelity.specs_modes import modal
 
 METRICS = (modes_covered, modes_represented, high_quality, mode_kl)
 EIGHT = worlds.load("points/eight-gaussians")
@@ -46,6 +47,9 @@ def test_modes_are_known_where_they_are_separate():
     assert isinstance(EIGHT.truth, Modal)
     assert not isinstance(worlds.load("points/moons").truth, Modal)
     assert [s.id for s in worlds.SPECS.values() if s.has_modes] == ["points/eight-gaussians"]
+    for metric in modal():
+        fitting = [s.id for s in worlds.SPECS.values() if metric.fits(s)]
+        assert fitting == ["points/eight-gaussians"]
     score = modes_covered(evidence(torch.zeros(5, 2), worlds.load("points/moons")))
     assert score.reason == "the modes of the data are not known"
 

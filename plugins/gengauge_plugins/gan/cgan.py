@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gengauge import Dataset, Split
 from gengauge.model import Condition
-from gengauge_plugins.gan.gan import _ROWS, GAN
+from gengauge_plugins.gan.gan import GAN, ROWS
 from gengauge_plugins.networks.adversarial import Batch
 from gengauge_plugins.networks.drawing import normal
 from gengauge_plugins.networks.labels import asked_labels, training_labels
@@ -69,7 +69,7 @@ class CGAN(GAN):
         seen = torch.nonzero(self.network.frequency).flatten()
         labels = asked_labels(condition, n, seen, self.name).to(self._device)
         z = normal((n, self.network.latent), generator, self._device)
-        pairs = zip(torch.split(z, _ROWS), torch.split(labels, _ROWS), strict=True)
+        pairs = zip(torch.split(z, ROWS), torch.split(labels, ROWS), strict=True)
         return self._finished([self.network.decode(*pair) for pair in pairs])
 
     def draw_prior(self, n: int, generator: torch.Generator) -> Tensor:

@@ -20,7 +20,7 @@ from gengauge_plugins.networks.drawing import below_one, normal, refuse_conditio
 from gengauge_plugins.networks.storage import load_network, save_state
 
 _LEVELLED, _CONTINUOUS = 64, 256  # examples a step
-_ROWS = 1024  # rows decoded at once: keeps memory flat in the number of samples
+ROWS = 1024  # rows decoded at once: keeps memory flat in the number of samples
 
 
 class GAN:
@@ -172,7 +172,7 @@ class GAN:
     def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
         """Return ``n`` samples ``[n, *event]``, float32; in ``[0, 1)`` for levelled data."""
         refuse_condition(condition, self.name)
-        latents = torch.split(self.draw_prior(n, generator), _ROWS)
+        latents = torch.split(self.draw_prior(n, generator), ROWS)
         return self._finished([self.decode(part) for part in latents])
 
     def _finished(self, parts: list[Tensor]) -> Tensor:
