@@ -31,6 +31,21 @@ class Truth(Protocol):
 
 
 @runtime_checkable
+class Modal(Protocol):
+    """A truth of separate, round, normal modes, all equally likely."""
+
+    @property
+    def centres(self) -> Tensor:
+        """Their means ``[m, d]``, in the data's units."""
+        ...
+
+    @property
+    def deviations(self) -> Tensor:
+        """Their standard deviations ``[m]``."""
+        ...
+
+
+@runtime_checkable
 class Grammar(Protocol):
     """What captions can say: attributes, each with its values, and the sentences about them."""
 

@@ -109,6 +109,7 @@ class DatasetSpec(Spec):
     modality: str
     levels: int | None = None
     has_truth: bool = False
+    has_modes: bool = False  # the truth is a ``gengauge.data.Modal``
     labelled: bool = False
     captioned: bool = False
     revision: str = "1"
@@ -179,6 +180,7 @@ class MetricSpec(Spec):
     condition: str = ""  # one of CONDITIONS: of samples drawn for it, or of data that has it
     levelled: bool | None = None
     needs_truth: bool = False
+    needs_modes: bool = False
     uses_samples: bool = True  # False: the number of samples does not enter its protocol
     hardware_bound: bool = False  # comparable on the same hardware only
     headline: bool = False  # a column of the short tables
@@ -208,6 +210,7 @@ class MetricSpec(Spec):
             dataset.modality in self.modalities
             and (self.levelled is None or self.levelled == (dataset.levels is not None))
             and (dataset.has_truth or not self.needs_truth)
+            and (dataset.has_modes or not self.needs_modes)
             and (self.condition != "class" or dataset.labelled)
             and (self.condition != "caption" or dataset.captioned)
             and (self.condition != "prefix" or dataset.modality == "text")

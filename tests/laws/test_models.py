@@ -33,6 +33,9 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("vae", {"mixtures": 3}, ("pair",)),
     ("vae", {"network": "conv", "width": 8}, ("digits",)),
     ("iwae", {"conditional": True, "k": 3}, ("pair",)),
+    ("gan", {"loss": "hinge", "spectral_norm": True}, ("points/moons",)),
+    ("gan", {"loss": "wgan-gp"}, ("points/moons",)),
+    ("cgan", {"network": "conv"}, ("digits",)),
 )
 PAIRS = [
     (model.id, {}, dataset)

@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
+MODULES = ["bigram", "naive_bayes", "mixture", "vae", "gan", "flow", "controls"]
 
-@pytest.mark.parametrize("module", ["bigram", "naive_bayes", "mixture", "vae", "flow", "controls"])
+
+@pytest.mark.parametrize("module", MODULES)
 def test_descriptions_load_nothing_heavy(module):
     code = (
         f"import sys, gengauge_plugins.{module} as m; specs = m.gengauge_models(); "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
@@ -65,19 +66,25 @@ class ConvEncoder(nn.Module):
     """
 
     def __init__(
-        self, shape: tuple[int, ...], width: int, outputs: int, *, norm: bool = True
+        self,
+        shape: tuple[int, ...],
+        width: int,
+        outputs: int,
+        *,
+        norm: bool = True,
+        activation: Callable[[], nn.Module] = nn.SiLU,
     ) -> None:
         super().__init__()
         channels, height, width_ = shape
         stages = sizes(height, width_)
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.SiLU()]
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), activation()]
         for i in range(1, len(stages)):
             wider = width * 2**i
             layers += [nn.Conv2d(wider // 2, wider, 4, stride=2, padding=1), _norm(wider, norm)]
             # an odd side needs another pixel, for the halves to meet the decoder's
             if any(side % 2 for side in stages[i - 1]):
                 layers[-2] = nn.Conv2d(wider // 2, wider, 3, stride=2, padding=1)
-            layers.append(nn.SiLU())
+            layers.append(activation())
         self.features = nn.Sequential(*layers, nn.Flatten())
         last = width * 2 ** (len(stages) - 1)
         self.head = nn.Linear(last * math.prod(stages[-1]), outputs)

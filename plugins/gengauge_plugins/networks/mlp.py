@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 
 
-def mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
-    """Return a perceptron ``[n, inputs] -> [n, outputs]`` with SiLU between its layers.
+def mlp(
+    inputs: int,
+    hidden: tuple[int, ...],
+    outputs: int,
+    activation: Callable[[], nn.Module] = nn.SiLU,
+) -> nn.Sequential:
+    """Return a perceptron ``[n, inputs] -> [n, outputs]`` with ``activation`` between its layers.
 
     >>> mlp(2, (8, 8), 3)
     Sequential(
@@ -19,6 +26,6 @@ def mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
     """
     layers: list[nn.Module] = []
     for width in hidden:
-        layers += [nn.Linear(inputs, width), nn.SiLU()]
+        layers += [nn.Linear(inputs, width), activation()]
         inputs = width
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))

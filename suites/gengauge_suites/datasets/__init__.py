@@ -59,6 +59,7 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
             target="gengauge_suites.datasets.points:load",
             modality="points",
             has_truth=True,
+            has_modes=name == "eight-gaussians",
             labelled=name != "checkerboard",
         )
     yield DatasetSpec(

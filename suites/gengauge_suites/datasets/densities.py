@@ -47,6 +47,21 @@ class Mixture:
         return x, which // (len(self.means) // self.classes)
 
 
+@dataclass(frozen=True, eq=False)
+class SeparateModes(Mixture):
+    """A mixture whose components lie so far apart that each is a mode: a ``Modal`` truth."""
+
+    @property
+    def centres(self) -> Tensor:
+        """Means of the modes ``[k, 2]``."""
+        return self.means
+
+    @property
+    def deviations(self) -> Tensor:
+        """Standard deviations of the modes ``[k]``."""
+        return self.scales
+
+
 @dataclass(frozen=True)
 class Checkerboard:
     """Uniform on every second square of a 4 x 4 board over ``[-4, 4)``; density 1/32 or 0."""

@@ -12,7 +12,7 @@ from gengauge import seeds
 from gengauge.data import Dataset, Split
 from gengauge.errors import unknown
 from gengauge.specs import DatasetSpec
-from gengauge_suites.datasets.densities import Checkerboard, Mixture, Rings
+from gengauge_suites.datasets.densities import Checkerboard, Mixture, Rings, SeparateModes
 
 Planar = Mixture | Checkerboard | Rings
 SIZES = {"train": 8000, "validation": 5000, "test": 10000}
@@ -65,9 +65,10 @@ def density(name: str) -> Planar:
     return _DENSITIES[name]()
 
 
-def _eight_gaussians() -> Mixture:
+def _eight_gaussians() -> SeparateModes:
     angle = torch.arange(8, dtype=torch.float64) * (math.pi / 4)
-    return Mixture(3 * _circle(angle), _constant(0.25, 8), ENTROPIES["eight-gaussians"], classes=8)
+    entropy = ENTROPIES["eight-gaussians"]
+    return SeparateModes(3 * _circle(angle), _constant(0.25, 8), entropy, classes=8)
 
 
 def _moons() -> Mixture:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from gengauge.hooks import hookimpl
 from gengauge.parameters import Parameter
 from gengauge.specs import MetricSpec
+from gengauge_suites.fidelity.specs_modes import modal
 from gengauge_suites.fidelity.specs_named import named
 
 _HOME = "gengauge_suites.fidelity"
@@ -24,6 +25,7 @@ def gengauge_metrics() -> Iterable[MetricSpec]:
     yield from _kernels()
     yield from _classifier()
     yield from named()
+    yield from modal()
 
 
 def _frechet() -> Iterable[MetricSpec]:
