@@ -136,7 +136,7 @@ data = Dataset("m", "points", Split(x[:1_000_000]), Split(x[1_000_000:]), Split(
 model = GaussianMixture(components=64)
 model.fit(data, FitRun(0, Budget.parse("3 steps")))
 assert model.gaussians.means.shape == (64, 64)
-assert float(model.log_prob(data.validation.x).mean()) > -64 * 1.42 - 4.3  # entropy: 95.0
+assert float(model.log_prob(data.validation.x).mean()) > -97  # truth -95.0, one Gaussian -142
 print(peak_host_memory())
 """
 
