@@ -176,7 +176,13 @@ def test_the_represented_modes_lie_in_their_interval(p, truth):
 def test_the_chance_of_covering_grows_with_the_samples():
     few, many = (modes_covered(counted(n * torch.tensor([1] * 8))) for n in (3, 100))
     assert few.interval.low < 7 < many.interval.low
-    assert few.interval.high == pytest.approx(8, abs=1e-3)
+    assert few.interval.high == 8
+
+
+def test_a_single_mode_leaves_room_for_rare_ones_and_not_for_all():
+    score = modes_covered(counted([5000, 0, 0, 0, 0, 0, 0, 0]))
+    upper = float(stats.beta(2, 7).ppf(0.975))  # Clopper & Pearson, one of eight
+    assert (score.interval.low, score.interval.high) == pytest.approx((1, 8 * upper), abs=1e-6)
 
 
 def test_a_plain_mixture_has_no_modes():

@@ -71,17 +71,21 @@ def _count(evidence: Evidence) -> Counts | str:
 def modes_covered(evidence: Evidence) -> Score:
     """Return how many modes have a sample of high quality: at most those the model can draw.
 
-    The interval is for the expectation of that count at this number of samples.
+    The interval is for the expectation of that count at this number of samples. From below it is
+    what the modes' least shares give; from above Clopper & Pearson's of so many of m modes: a sum
+    of unequal chances scatters less than a binomial of its mean (Hoeffding 1956, On the
+    distribution of the number of successes in independent trials), and so do counts of one sample.
     """
     found = counted(evidence)
     if isinstance(found, str):
         return unscored(found)
-    low, high = (float(np.sum(-np.expm1(found.n * _log_rest(p)))) for p in found.shares())
-    return _of_modes(float((found.near > 0).sum()), low, high, "lower_bound", found)
-
-
-def _log_rest(p: Array) -> Array:
-    return np.log1p(-np.minimum(p, 1 - 1e-15))
+    value, m = int((found.near > 0).sum()), len(found.near)
+    least = np.minimum(found.shares()[0], 1 - 1e-15)
+    low = float(np.sum(-np.expm1(found.n * np.log1p(-least))))
+    tail = (1 - LEVEL) / 2
+    high = m * float(special.betaincinv(value + 1, m - value, 1 - tail)) if value < m else m
+    method = "clopper-pearson of the modes' shares below, of their count above"
+    return _of_modes(float(value), (low, high), method, "lower_bound", found)
 
 
 def modes_represented(evidence: Evidence, share: float = 0.1) -> Score:
@@ -94,12 +98,15 @@ def modes_represented(evidence: Evidence, share: float = 0.1) -> Score:
         return unscored(found)
     least = share / len(found.near)
     low, high = (float((p >= least).sum()) for p in found.shares())
-    return _of_modes(float((found.near / found.n >= least).sum()), low, high, "estimate", found)
-
-
-def _of_modes(value: float, low: float, high: float, kind: str, found: Counts) -> Score:
     method = "clopper-pearson of all modes at once"
-    interval = Interval(min(low, value), max(high, value), None, method, LEVEL)
+    value = float((found.near / found.n >= least).sum())
+    return _of_modes(value, (low, high), method, "estimate", found)
+
+
+def _of_modes(
+    value: float, ends: tuple[float, float], method: str, kind: str, found: Counts
+) -> Score:
+    interval = Interval(min(ends[0], value), max(ends[1], value), None, method, LEVEL)
     details = {**found.details(), "modes": len(found.near)}
     return Score(value, interval, kind, n_samples=found.n, details=details)
 
