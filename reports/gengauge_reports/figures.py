@@ -38,8 +38,8 @@ def _curve(trial: Trial) -> Json | None:
     points = trial.store.curve(trial.key)
     train = thinned([p for p in points if p.get("train_loss") is not None])
     validation = thinned([p for p in points if p.get("validation_loss") is not None])
-    if not train and not validation:
-        return None
+    if max(len(train), len(validation)) < 2:
+        return None  # a point is no curve: what counts once learns nothing on the way
     return {
         "seed": trial.seed,
         "train": _line(train, "train_loss"),

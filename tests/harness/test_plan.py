@@ -113,9 +113,9 @@ def test_variants_come_beside_every_model(registry: Registry) -> None:
         jobs = plan(Benchmark("x", ("points/moons",), **options), registry)
         return {j.choice.label for j in jobs}
 
-    wide = "vae[latent=2,name=wide]"
-    assert labels(variants=(wide,)) == labels() | {"wide"}
-    assert labels(models=("gmm",), variants=(wide,)) == {"gmm", "wide"}
+    big = "vae[latent=2,name=big]"
+    assert labels(variants=(big,)) == labels() | {"big"}
+    assert labels(models=("gmm",), variants=(big,)) == {"gmm", "big"}
 
 
 def test_nothing_selected_says_why(registry: Registry) -> None:

@@ -25,7 +25,7 @@ WRONG = {
     "one example": (torch.rand(1, 2), None, "the 1 of wrong are equal"),
     "empty": (torch.rand(0, 2), None, "training examples"),
     "all black": (torch.zeros(20, 1, 8, 8, dtype=torch.uint8), 17, "the 20 of wrong are equal"),
-    "beyond the levels": (torch.full((4, 1, 2, 2), 9, dtype=torch.uint8), 5, "levels 0 to 4"),
+    "beyond the levels": (torch.full((4, 1, 2, 2), 9, dtype=torch.uint8), 5, "levels are 0 to 4"),
 }
 
 

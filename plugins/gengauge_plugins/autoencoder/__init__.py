@@ -34,7 +34,7 @@ def gengauge_models() -> list[ModelSpec]:
                 Parameter("hidden", 384, minimum=1,
                           doc="width of the dense layers, at most 64 a dimension; convolutions "
                               "begin with a 24th as many channels"),
-                Parameter("network", "auto", choices=("auto", "dense", "conv"),
+                Parameter("network", "dense", choices=("auto", "dense", "conv"),
                           doc="auto convolves images of more than 256 values"),
                 Parameter("components", 40, minimum=1,
                           doc="Gaussians of the density on the codes; 1 is a single one"),

@@ -52,8 +52,8 @@ class Autoencoder:
             all pixels together on images, of each value on points and tables. 0: plain.
         hidden: Width of the two hidden layers of each network, at most 64 a dimension;
             convolutions begin with a 24th as many channels.
-        network: ``dense``, ``conv``, or ``auto``, which convolves images of more than 256 values:
-            at equal CPU time dense networks, ten times faster, still do better on Fashion-MNIST.
+        network: ``dense``, ``conv``, or ``auto``, which convolves images of more than 256 values.
+            At equal CPU time dense networks, ten times faster, do better on Fashion-MNIST.
         components: Gaussians of the density on the codes; 1 is a single one.
         batch_size: Examples a step; 0 chooses, see
             :func:`gengauge_plugins.networks.batches.batch_size`.
@@ -81,7 +81,7 @@ class Autoencoder:
         latent: int = 16,
         noise: float = 0.0,
         hidden: int = 384,
-        network: str = "auto",
+        network: str = "dense",
         components: int = 40,
         batch_size: int = 0,
         lr: float = 2e-3,

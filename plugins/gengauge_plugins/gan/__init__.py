@@ -46,7 +46,7 @@ def gengauge_models() -> list[ModelSpec]:
                     "Wasserstein loss, averaged weights",
             reference=_REFERENCE,
             target="gengauge_plugins.gan.gan:GAN",
-            modalities=("image", "points"),
+            modalities=("image", "points", "table"),
             capabilities=("latent-decoder",),
             budget="1500 steps",
             parameters=_PARAMETERS,
@@ -59,7 +59,7 @@ def gengauge_models() -> list[ModelSpec]:
             reference="Miyato & Koyama 2018, cGANs with Projection Discriminator, "
                       "https://arxiv.org/abs/1802.05637",
             target="gengauge_plugins.gan.cgan:CGAN",
-            modalities=("image", "points"),
+            modalities=("image", "points", "table"),
             capabilities=("latent-decoder",),
             conditions=("class",),
             needs_labels=True,

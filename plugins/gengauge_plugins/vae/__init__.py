@@ -10,8 +10,8 @@ _PARAMETERS = (
     Parameter("latent", 24, "latent dimensions, at most the data's", minimum=1),
     Parameter("hidden", 384, "width of hidden layers, at most 64 a dimension", minimum=1),
     Parameter("components", 0, minimum=0,
-              doc="Gaussians of the learned prior; 1 is the standard normal, 0 is 64, or 1 with "
-              "labels"),
+              doc="Gaussians of the learned prior; 1 is the standard normal, 0 is 64, or 1 for "
+              "levels with labels"),
     Parameter("conditional", False, "learn from class labels, and sample for them"),
     Parameter("mixtures", 0, minimum=0,
               doc="logistics of each value of levelled data; 0 is 1 up to 64 levels, else 3"),
@@ -34,10 +34,10 @@ _VAE = ModelSpec(
     reference="Kingma & Welling 2013, Auto-Encoding Variational Bayes, "
               f"https://arxiv.org/abs/1312.6114; {_PRIOR}",
     target="gengauge_plugins.vae.vae:VAE",
-    modalities=("image", "points"),
+    modalities=("image", "points", "table"),
     capabilities=(
         "latent-variable", "class-latent-variable", "latent-decoder", "observation-model",
-        "reconstructor", "traversal", "classifier",
+        "reconstructor", "encoder", "traversal", "classifier",
     ),
     conditions=("class",),
     budget="1000 steps",

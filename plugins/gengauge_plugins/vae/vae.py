@@ -27,7 +27,7 @@ from gengauge_plugins.vae.objectives import negative_elbo
 
 _WARM_UP = 0.25  # share of training over which the KL term gains its weight
 _CONVOLVED = 64  # examples a step through convolutions
-_COMPONENTS = 64  # of the prior, where no label tells the modes apart
+_COMPONENTS = 64  # of the prior, where no label tells pictures apart
 _ENCODED = 2000  # training examples that are encoded to find out what each latent is worth
 
 
@@ -68,8 +68,8 @@ class VAE(Decoding):
         hidden: Width of the hidden layers, at most 64 a dimension.
         components: Gaussians of the learned prior p(z); 1 is the fixed N(0, I) of Kingma &
             Welling, which on planar points stays 0.4 to 1.1 nats further from the truth; 0 is 64,
-            or 1 with labels, which tell the modes apart already. On points the mixture does much
-            of the work, as ``gmm`` shows: compare the two.
+            or 1 for levels with labels, which tell the modes apart already. On points the mixture
+            does much of the work, as ``gmm`` shows: compare the two.
         beta: Weight of the KL term; other values than 1 train another objective, and the
             likelihood bounds stay valid but loosen.
         conditional: Whether to learn from labels, and to sample for them. On digits that needs
@@ -106,6 +106,7 @@ class VAE(Decoding):
     """
 
     id = "vae"
+    alphabet: int | None = None  # codes are floats
     network: Network
 
     def __init__(
@@ -123,7 +124,7 @@ class VAE(Decoding):
         lr: float = 4e-3,
     ) -> None:
         self.latent, self.hidden, self.beta = latent, hidden, beta
-        self.components = components or (1 if conditional else _COMPONENTS)
+        self.components = components
         self.conditional, self.mixtures = conditional, mixtures
         self.kind, self.width = network, width
         self.decoding, self.batch_size, self.lr = decode, batch_size, lr
@@ -184,7 +185,7 @@ class VAE(Decoding):
             # latents beyond the data's dimensions stay unused at best: planar sets lose 0.3 nats
             latent=min(self.latent, dimensions),
             hidden=min(self.hidden, 64 * dimensions),  # more learns planar sets no better
-            components=self.components,
+            components=self.components or (1 if self.classes and levels else _COMPONENTS),
             classes=self.classes.count if self.classes else 0,
             convolves=convolves(self.kind, self.shape),
             width=self.width,
@@ -221,6 +222,21 @@ class VAE(Decoding):
         flat = x.flatten(1).to(self._device)
         y = None if self.classes is None else self._inference.posteriors(flat).argmax(1)
         return self._drawn(self.network.posterior(flat, y)[0], y, None)
+
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the posterior mean ``[n, latent]`` of ``x`` ``[n, *event]``.
+
+        ``UnsupportedError`` with labels, which would have to be stored beside it.
+        """
+        if self.classes is not None:
+            raise UnsupportedError(f"a code of {self.id} is no code without its label")
+        return self.network.posterior(x.flatten(1).to(self._device))[0]
+
+    @torch.no_grad()
+    def decode_codes(self, codes: Tensor) -> Tensor:
+        """Return the decoder's mean ``[n, *event]`` at ``codes`` ``[n, latent]``."""
+        return self._drawn(codes.to(self._device, torch.float32), None, None)
 
     @torch.no_grad()
     def log_weights(self, x: Tensor, k: int, generator: torch.Generator) -> Tensor:
