@@ -149,7 +149,7 @@ def _fit_or_load(
         model.fit(_visible(job, dataset), run)
     training: dict[str, Any] = {
         "steps": run.steps, "examples": run.examples, "seconds": round(run.seconds, 6),
-        "laps": run.laps[:: max(1, len(run.laps) // 40)],
+        "laps": run.laps[:: -max(1, len(run.laps) // 40)][::-1],  # the last one always
     }  # fmt: skip
     artifacts.save_curve(run.curve, folder)
     half_made = folder / "checkpoint.tmp"

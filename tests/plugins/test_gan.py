@@ -371,7 +371,7 @@ def test_what_cannot_be_learned_from_is_refused():
     for x, message in (
         (torch.zeros(1, 2), "gan needs at least 2 training examples, and cloud has 1"),
         (torch.zeros(0, 2), "gan needs training examples that hold something"),
-        (torch.full((5, 2), torch.nan), "gan needs finite values"),
+        (torch.full((5, 2), torch.nan), "gan cannot be trained: 10 of 10"),
     ):
         with pytest.raises(ValueError, match=message):
             GAN().fit(cloud(x=x), run())

@@ -116,6 +116,16 @@ def test_training_cost_comes_from_the_run():
     assert speed.train_examples_per_second(found).value == 320
 
 
+def test_what_follows_the_last_example_counts_as_it_is():
+    laps = [[64 * i, 0.16 * i + 0.001 * (i % 2)] for i in range(1, 11)]  # and .4 s after them
+    found = evidence(training={"steps": 10, "examples": 640, "seconds": 2.0, "laps": laps})
+    time, rate = speed.train_seconds(found), speed.train_examples_per_second(found)
+    assert (time.value, rate.value) == (2, 320)
+    assert 1.9 < time.interval.low < 2 < time.interval.high < 2.1
+    assert rate.interval.low == pytest.approx(640 / time.interval.high)
+    assert rate.interval.high == pytest.approx(640 / time.interval.low)
+
+
 def test_what_cannot_be_measured_says_why():
     found = evidence(StandIn())
     for measure in (speed.evaluations_per_sample, speed.parameters, speed.train_seconds,

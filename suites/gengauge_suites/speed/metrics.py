@@ -94,12 +94,7 @@ def train_seconds(evidence: Evidence) -> Score:
     seconds, examples = (evidence.training.get(key, 0) for key in ("seconds", "examples"))
     if seconds <= 0 or examples <= 0:
         return unscored(_NOT_TRAINED)
-    rate = _training_rate(evidence)
-    if rate is None or rate.low <= 0:
-        return Score(seconds)
-    ends = sorted(examples / end for end in (rate.low, rate.high))
-    low, high = min(ends[0], seconds), max(ends[1], seconds)
-    return Score(seconds, Interval(low, high, None, rate.method, rate.level))
+    return Score(seconds, _training_time(evidence))
 
 
 def train_examples_per_second(evidence: Evidence) -> Score:
@@ -107,7 +102,26 @@ def train_examples_per_second(evidence: Evidence) -> Score:
     seconds, examples = (evidence.training.get(key, 0) for key in ("seconds", "examples"))
     if seconds <= 0 or examples <= 0:
         return unscored(_NOT_TRAINED)
-    return Score(examples / seconds, _training_rate(evidence))
+    time = _training_time(evidence)
+    if time is None:
+        return Score(examples / seconds)
+    low, high = examples / time.high, examples / time.low
+    return Score(examples / seconds, Interval(low, high, None, time.method, time.level))
+
+
+def _training_time(evidence: Evidence) -> Interval | None:
+    """Return the interval of the seconds of training; None where there are too few laps.
+
+    The examples could have gone by faster or slower; what was done after the last of them, such
+    as a density fitted on an autoencoder's codes, is added as it is.
+    """
+    rate = _training_rate(evidence)
+    if rate is None or rate.low <= 0:
+        return None
+    seconds, examples = evidence.training["seconds"], evidence.training["examples"]
+    rest = max(0.0, seconds - evidence.training["laps"][-1][1])
+    low, high = rest + examples / rate.high, rest + examples / rate.low
+    return Interval(min(low, seconds), max(high, seconds), None, rate.method, rate.level)
 
 
 def _training_rate(evidence: Evidence) -> Interval | None:
