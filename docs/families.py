@@ -1,8 +1,9 @@
 """Writes docs/families.md: what each family reaches on the shipped data, from finished runs.
 
     gengauge run quick --seeds 0-2 -o runs/families-quick
+    gengauge run points --seeds 0-2 -d points/eight-gaussians -o runs/families-points
     gengauge run cpu-long -o runs/families-long
-    python docs/families.py runs/families-quick runs/families-long
+    python docs/families.py runs/families-quick runs/families-points runs/families-long
 
 Nothing is trained here: every number is read from the runs' records, and what a family assumes
 from the docstring of its class. ``families.toml`` says which scores are shown and what they are
@@ -32,10 +33,10 @@ Values = dict[tuple[str, str, str], list[dict[str, Any]]]
 INTRODUCTION = """\
 # Families
 
-Written by `docs/families.py` from the records of two runs; the commands stand in its first lines.
-Each figure is the mean over seeds 0 to 2 and, in brackets, the least and the most of the three. ≤
-marks an upper bound on what the model itself would need. Distances are measured in our own small
-embedders. They rank families on one dataset and cannot be held against FID or against another
+Written by `docs/families.py` from the records of three runs; the commands stand in its first
+lines. Each figure is the mean over seeds 0 to 2 and, in brackets, the least and the most of the
+three. ≤ marks an upper bound on what the model itself would need. Distances are measured in our own
+small embedders. They rank families on one dataset and cannot be held against FID or against another
 embedder's figures.
 """
 REACHED = """\
@@ -74,6 +75,8 @@ def figure(scores: list[dict[str, Any]] | None, bits: int = 0) -> str:
     kind = scores[0]["kind"]
     kind = {"lower_bound": "upper_bound"}.get(kind, kind) if bits else kind
     text = SIGNS[kind] + shown(mean(numbers))
+    if len(numbers) == 1:
+        return f"{text} (one seed)"
     low, high = shown(min(numbers)), shown(max(numbers))
     return text if low == high else f"{text} ({low} to {high})"
 
@@ -84,14 +87,15 @@ def converted(value: float, bits: int) -> float:
 
 
 def shown(number: float) -> str:
-    """Return three or four significant digits.
+    """Return three or four significant digits; counts without decimals.
 
-    >>> shown(1.83333), shown(0.0113), shown(613.2), shown(0.93)
-    ('1.833', '.0113', '613', '.930')
+    >>> shown(1.83333), shown(0.0113), shown(36.25), shown(613.2), shown(8.0)
+    ('1.833', '.0113', '36.2', '613', '8')
     """
-    if number == 0 or abs(number) >= 100:
+    if number == int(number) or abs(number) >= 100:
         return f"{number:.0f}"
-    digits = 3 if abs(number) >= 1 else 3 - math.ceil(math.log10(abs(number)))
+    whole = math.ceil(math.log10(abs(number)))  # digits before the point
+    digits = 3 - whole if whole <= 0 else (3, 1)[abs(number) >= 10]
     return re.sub(r"^(-?)0\.", r"\1.", f"{number:.{digits}f}")
 
 
@@ -128,15 +132,20 @@ def linked(reference: str) -> str:
     return f"[{title}]({address[0]})" if address else title
 
 
-def table(dataset: dict[str, Any], values: Values, training: dict[str, dict[str, Any]]) -> str:
-    """Return one dataset's table: a row a model, a column a metric."""
+def table(
+    dataset: dict[str, Any],
+    values: Values,
+    training: dict[str, dict[str, Any]],
+    controls: set[str],
+) -> str:
+    """Return one dataset's table: a row a model, the controls last, a column a metric."""
     id_, columns = dataset["id"], dataset["columns"]
     heads = [c["head"] for c in columns]
     lines = [f"## `{id_}`", "", dataset["note"], "",
              "| model | trained for | " + " | ".join(heads) + " |",
              "| :--- | ---: |" + " ---: |" * len(heads)]  # fmt: skip
     models = dict.fromkeys(model for d, model, _ in values if d == id_)
-    for model in models:
+    for model in sorted(models, key=lambda m: m in controls):
         cells = [figure(values.get((id_, model, c["metric"])), c.get("bits", 0)) for c in columns]
         if any(cells):
             spent = training[f"{id_} {model}"]
@@ -173,8 +182,10 @@ def page(folders: Iterable[str]) -> str:
     """Return the whole page."""
     content = tomllib.loads((HERE / "families.toml").read_text("utf-8"))
     values, training = gathered(folders)
-    parts = [INTRODUCTION, assumptions(Registry())]
-    parts += [table(d, values, training) for d in content["dataset"]]
+    registry = Registry()
+    controls = {spec.id for spec in registry.models.values() if spec.control}
+    parts = [INTRODUCTION, assumptions(registry)]
+    parts += [table(d, values, training, controls) for d in content["dataset"]]
     parts.append(reached(content["reference"], values))
     return "\n".join(parts)
 

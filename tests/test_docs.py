@@ -144,12 +144,14 @@ def scores(*values, kind="estimate"):
 
 
 def test_a_figure_is_the_mean_with_the_least_and_the_most():
-    assert FAMILIES.figure(scores(1.0, 2.0, 3.0)) == "2.000 (1.000 to 3.000)"
-    assert FAMILIES.figure(scores(0.5)) == ".500"
+    assert FAMILIES.figure(scores(1.0, 2.0, 3.0)) == "2 (1 to 3)"
+    assert FAMILIES.figure(scores(0.5)) == ".500 (one seed)"
+    assert FAMILIES.figure(scores(0.5, 0.5)) == ".500"
     assert FAMILIES.figure(None) == ""
     # 64 dimensions of one bit each; a lower bound on the likelihood bounds the bits from above
-    bits = FAMILIES.figure(scores(-64 * math.log(2), kind="lower_bound"), bits=64)
-    assert bits == "≤ 1.000"
+    nats = -64 * math.log(2)
+    bits = FAMILIES.figure(scores(nats, nats, kind="lower_bound"), bits=64)
+    assert bits == "≤ 1"
 
 
 def test_a_figure_that_is_missed_is_said_to_be():

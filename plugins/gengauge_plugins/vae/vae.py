@@ -74,6 +74,7 @@ class VAE(Decoding):
             likelihood bounds stay valid but loosen.
         conditional: Whether to learn from labels, and to sample for them. On digits that needs
             fewer steps: 600 are better than the default budget's 1,000.
+            On planar points labels do not pay: .36 nats above the truth on moons, and .02 without.
             On Fashion-MNIST a minute is too little: latents carry the class, the decoder heeds
             the label little, and one sample in four is of the class asked for.
         mixtures: Logistics of each value of levelled data; 0 is one up to 64 levels, else three.
