@@ -47,18 +47,24 @@ class Decoding:
     @torch.no_grad()
     def draw_prior(self, n: int, generator: torch.Generator) -> Tensor:
         """Return ``n`` latents ``[n, latent]`` drawn from p(z), one more with labels."""
-        noise = normal((n, self.network.latent), generator, self._device)
-        z = self.network.prior.place(noise, uniform((n,), generator, self._device))
         if self.classes is None:
-            return z
-        return torch.cat([z, normal((n, 1), generator, self._device)], -1)
+            return self._placed(n, None, generator)
+        quantile = normal((n, 1), generator, self._device)
+        z = self._placed(n, self.classes.at(quantile[:, 0]), generator)
+        return torch.cat([z, quantile], -1)
+
+    @torch.no_grad()
+    def _placed(self, n: int, y: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Return ``n`` latents ``[n, latent]`` of p(z | y), without one for the label."""
+        noise = normal((n, self.network.latent), generator, self._device)
+        return self.network.prior.place(noise, uniform((n,), generator, self._device), y)
 
     def log_prior(self, z: Tensor) -> Tensor:
         """Return log p(z) in nats ``[n]``."""
         if self.classes is None:
             return self.network.prior.log_prob(z)
         label = -0.5 * z[:, -1] ** 2 - 0.5 * math.log(2 * math.pi)
-        return self.network.prior.log_prob(z[:, :-1]) + label
+        return self.network.prior.log_prob(*self._parts(z)) + label
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the mean of p(x | z) ``[n, *event]`` as floats; 0 to 1 on levelled data."""

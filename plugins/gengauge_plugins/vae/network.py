@@ -39,7 +39,7 @@ class Architecture:
 
 
 class Network(nn.Module):
-    """Prior p(z), encoder q(z | x, y), diagonal Gaussian, and decoder p(x | z, y) of ``[n, d]``.
+    """Prior p(z | y), Gaussian encoder q(z | x, y), and decoder p(x | z, y) of ``[n, d]``.
 
     Labels ``y`` ``[n]`` are left out where the architecture has no classes.
     """
@@ -61,7 +61,7 @@ class Network(nn.Module):
         else:
             self.encoder = mlp(sizes.dimensions + sizes.classes, hidden, 2 * sizes.latent)
             self.decoder = mlp(inputs, hidden, outputs * sizes.dimensions)
-        self.prior = MixturePrior(sizes.components, sizes.latent)
+        self.prior = MixturePrior(sizes.components, sizes.latent, sizes.classes)
         self.survey = Survey(sizes.latent)
 
     @property
@@ -103,4 +103,4 @@ class Network(nn.Module):
         z = mean + log_std.exp() * noise
         fit = self.observation.log_likelihood(x, self.outputs(z, y))
         posterior = (-log_std - 0.5 * noise**2 - 0.5 * math.log(2 * math.pi)).double().sum(-1)
-        return fit.double().sum(-1) + self.prior.log_prob(z.double()) - posterior
+        return fit.double().sum(-1) + self.prior.log_prob(z.double(), y) - posterior

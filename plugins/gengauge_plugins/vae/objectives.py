@@ -18,7 +18,7 @@ def negative_elbo(
     mean, log_std = network.posterior(x, y)
     z = mean + log_std.exp() * normal(tuple(mean.shape), generator, mean.device)
     fit = network.observation.log_likelihood(x, network.outputs(z, y)).sum(-1)
-    kl = network.prior.divergence(z, mean, log_std)
+    kl = network.prior.divergence(z, mean, log_std, y)
     return (beta * kl - fit).mean() / x.shape[-1]
 
 
@@ -44,7 +44,7 @@ def negative_iwae(
     std = log_std.detach().exp()
     distance = ((z - mean.detach()) / std) ** 2
     posterior = (-std.log() - 0.5 * distance - 0.5 * math.log(2 * math.pi)).sum(-1)
-    log_weights = fit + beta * (network.prior.log_prob(z) - posterior)
+    log_weights = fit + beta * (network.prior.log_prob(z, y) - posterior)
     bound = torch.logsumexp(log_weights, 0) - math.log(k)
     if z.requires_grad:
         weight = log_weights.detach().softmax(0)

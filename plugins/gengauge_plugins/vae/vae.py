@@ -66,15 +66,14 @@ class VAE(Decoding):
     Arguments:
         latent: Dimensions of z, never more than the data has.
         hidden: Width of the hidden layers, at most 64 a dimension.
-        components: Gaussians of the learned prior p(z); 1 is the fixed N(0, I) of Kingma &
-            Welling, which on planar points stays 0.4 to 1.1 nats further from the truth; 0 is 64,
-            or 1 for levels with labels, which tell the modes apart already. On points the mixture
-            does much of the work, as ``gmm`` shows: compare the two.
+        components: Gaussians of the learned prior p(z), which each label weighs in its own way; 1
+            is the fixed N(0, I) of Kingma & Welling, on planar points 0.4 to 1.1 nats further from
+            the truth; 0 is 64, or 1 for levels with labels, which tell the modes apart already. On
+            points the mixture does much of the work, as ``gmm`` shows: compare the two.
         beta: Weight of the KL term; other values than 1 train another objective, and the
             likelihood bounds stay valid but loosen.
         conditional: Whether to learn from labels, and to sample for them. On digits that needs
             fewer steps: 600 are better than the default budget's 1,000.
-            On planar points labels do not pay: .36 nats above the truth on moons, and .02 without.
             On Fashion-MNIST a minute is too little: latents carry the class, the decoder heeds
             the label little, and one sample in four is of the class asked for.
         mixtures: Logistics of each value of levelled data; 0 is one up to 64 levels, else three.
@@ -209,9 +208,11 @@ class VAE(Decoding):
         """Return ``n`` samples ``[n, *event]``, of the classes ``condition`` ``[n]`` if given."""
         if self.classes is None:
             refuse_condition(condition, self.id)
-        z, y = self._parts(self.draw_prior(n, generator))
-        if condition is not None:
+        if condition is None:
+            z, y = self._parts(self.draw_prior(n, generator))
+        else:
             y = asked_labels(condition, n, self._labelled().seen, self.id).to(self._device)
+            z = self._placed(n, y, generator)
         return self._drawn(z, y, generator if self.decoding == "sample" else None)
 
     @torch.no_grad()
