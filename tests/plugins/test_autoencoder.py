@@ -198,7 +198,7 @@ def test_fashion_is_convolved_coded_and_denoised():
     whole = worlds.load("fashion-mnist")
     data = replace(whole, train=whole.train.first(600), validation=whole.validation.first(100),
                    test=whole.test.first(200))  # fmt: skip
-    model, _ = fitted(data, "12 steps", noise=1.0, latent=32)
+    model, _ = fitted(data, "12 steps", noise=1.0, latent=32, network="auto")
     assert model.network.convolves
     spread = float(data.test.x.double().var(0).mean())
     assert scored(reconstruction_mse, model, data).value < 0.5 * spread
