@@ -73,7 +73,10 @@ def read_benchmark(name: str, registry: Registry) -> Benchmark:
     path = Path(name)
     if name.endswith(".toml") or path.is_file():
         if not path.is_file():
-            raise UsageError(f"benchmark file '{name}' does not exist")
+            raise UsageError(
+                f"benchmark file '{name}' does not exist; give another path, or a name out of "
+                "`gengauge list benchmarks`"
+            )
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:

@@ -85,7 +85,8 @@ def _fill(
     _lap(timing, "score", clock)
     record["sampling"] = {"n": len(samples), "clamped": clamped}
     artifacts.save_picture(evidence, folder)
-    artifacts.save_traversals(evidence, folder)
+    with suppress(UnsupportedError, DivergedError):  # a picture is no reason to fail a trial
+        artifacts.save_traversals(evidence, folder)
     _save_gallery(evidence, record["scores"], setting, folder)
     _save_restored(evidence, record["scores"], folder)
     if setting.device.type == "cuda":
