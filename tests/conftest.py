@@ -15,6 +15,17 @@ from tests_support import FAKES, Cli, command_line, environment
 os.environ["OMP_NUM_THREADS"] = "1"  # as the command line does, before torch is imported
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, on one worker, the tests that share an expensive fixture."""
+    for item in items:
+        group = str(item.path)
+        if "/e2e/" in group:
+            group = "e2e"  # the main job is run once for all of them
+        elif "case" in getattr(item, "fixturenames", ()):
+            group += item.callspec.id.partition("-")[0]  # a fitted model is judged by every law
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep what tests cache out of the user's folder, in subprocesses too."""

@@ -65,6 +65,19 @@ def test_a_slow_model_keeps_the_whole_suite_within_its_allowance():
         assert sum(s.value is not None for s in scores) >= 6
 
 
+def test_a_batch_timed_once_is_no_throughput():
+    """A machine under load may leave no time for a second call: one reading has no interval."""
+
+    class SlowAtFirst(Sleeper):
+        def sample(self, n, condition, generator):
+            time.sleep(0.6 if n == 16 else 0.01)
+            return torch.zeros(n, 2)
+
+    score = speed.samples_per_second(evidence(SlowAtFirst(0)))
+    assert score.details["batch_size"] == 1
+    assert score.interval.low <= score.value <= score.interval.high
+
+
 def test_loading_and_the_first_sample_are_timed_apart():
     class Lazy(StandIn):
         ready = False

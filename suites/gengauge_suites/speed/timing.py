@@ -110,5 +110,7 @@ def _batches(once: Callable[[int], float], single: list[float]) -> dict[int, lis
         while len(times) < _REPEATS and min([warm_up, *times]) < left:
             times.append(once(size))
             left -= times[-1]
-        done[size] = times or [warm_up]  # no time for a second call: the first has to do
+        if len(times) < 2:
+            break  # one reading gives no interval: the smaller batch is the largest affordable one
+        done[size] = times
     return done

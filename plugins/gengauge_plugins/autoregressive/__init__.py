@@ -1,0 +1,1 @@
+"""Autoregressive models: descriptions only, so that listing models stays fast."""

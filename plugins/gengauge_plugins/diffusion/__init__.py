@@ -1,0 +1,1 @@
+"""Diffusion models: descriptions only, so that listing models stays fast."""

@@ -1,0 +1,1 @@
+"""Flow matching and bridges: descriptions only, so that listing models stays fast."""
