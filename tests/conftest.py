@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "/e2e/" in group:
             group = "e2e"  # the main job is run once for all of them
         elif "case" in getattr(item, "fixturenames", ()):
-            group += item.callspec.id.partition("-")[0]  # a fitted model is judged by every law
+            group += item.callspec.id.rpartition("-")[0]  # a fitted model is judged by every law
         item.add_marker(pytest.mark.xdist_group(group))
 
 
