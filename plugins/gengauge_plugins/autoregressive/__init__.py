@@ -22,7 +22,7 @@ def gengauge_models() -> list[ModelSpec]:
             levelled=True,
             capabilities=("mass", "class-mass", "classifier"),
             conditions=("class", "prefix"),
-            budget="600 steps",
+            budget="1000 steps",
             parameters=(
                 Parameter("kind", "auto", choices=("auto", "transformer", "pixelcnn"),
                           doc="auto convolves pictures of more than 256 values"),
@@ -38,7 +38,7 @@ def gengauge_models() -> list[ModelSpec]:
                 Parameter("temperature", 1.0, "of sampling alone; below 1 the likely is likelier",
                           minimum=1e-3),
                 Parameter("batch_size", 0, "examples a step; 0 chooses", minimum=0),
-                Parameter("lr", 0.0, "peak learning rate of Adam; 0 chooses", minimum=0),
+                Parameter("lr", 4e-3, "peak learning rate of Adam", minimum=0),
             ),
         )
     ]  # fmt: skip

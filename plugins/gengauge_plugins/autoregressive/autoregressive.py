@@ -16,6 +16,7 @@ from gengauge.model import Condition
 from gengauge_plugins.autoregressive.order import Order
 from gengauge_plugins.autoregressive.outputs import drawn, output_of
 from gengauge_plugins.autoregressive.settings import Network, Settings
+from gengauge_plugins.autoregressive.transformer import Transformer
 from gengauge_plugins.networks.checks import check_varies
 from gengauge_plugins.networks.drawing import refuse_condition
 from gengauge_plugins.networks.labels import asked_labels, training_labels
@@ -54,7 +55,7 @@ class Autoregressive:
         kind: ``transformer``, ``pixelcnn`` (pictures only), or ``auto``: convolutions for pictures
             of more than 256 values, where attention costs too much.
         width: Channels of each layer; 0 chooses, see
-            :class:`gengauge_plugins.autoregressive.settings.Settings`, as for the next three.
+            :class:`gengauge_plugins.autoregressive.settings.Settings`, as for the next two.
         layers: Layers of the network.
         batch_size: Examples a step.
         lr: Peak learning rate of Adam.
@@ -76,7 +77,7 @@ class Autoregressive:
         >>> x = torch.tensor([[0, 1, 0, 1], [2, 1, 2, 1]]).repeat(50, 1)
         >>> data = Dataset("aba", "text", Split(x), Split(x), Split(x), levels=3)
         >>> model = Autoregressive(width=16, layers=1)
-        >>> model.fit(data, FitRun(0, Budget.parse("60 steps")))
+        >>> model.fit(data, FitRun(0, Budget.parse("150 steps")))
         >>> model.log_mass(x[:2]).exp().round(decimals=1)
         tensor([0.5000, 0.5000], dtype=torch.float64)
         >>> model.sample(2, torch.tensor([[2], [0]]), torch.Generator().manual_seed(0))
@@ -99,10 +100,10 @@ class Autoregressive:
         conditional: bool = False,
         temperature: float = 1.0,
         batch_size: int = 0,
-        lr: float = 0.0,
+        lr: float = 4e-3,
     ) -> None:
-        self.asked = Settings(kind, width, layers, batch_size, lr, heads, dropout)
-        self.output, self.mixtures = output, mixtures
+        self.asked = Settings(kind, width, layers, batch_size, heads, dropout)
+        self.output, self.mixtures, self.lr = output, mixtures, lr
         self.conditional, self.temperature = conditional, temperature
         self.levels, self.text = 0, False
         self.seen: Tensor | None = None  # the classes that have examples, rising
@@ -123,6 +124,8 @@ class Autoregressive:
             self.log_prior = (members.double() / len(labels)).log()
         with seeds.global_seed(seeds.named_seed(run.seed, "weights")):
             self.network = self._build()
+        if isinstance(self.network, Transformer):
+            self.network.begin(self.order.told(data.train.x).cpu().long())
 
         def loss(x: Tensor, y: Tensor | None = None, *, generator: torch.Generator) -> Tensor:
             x = x.long()
@@ -132,7 +135,7 @@ class Autoregressive:
                          for t in self._given(data.validation))  # fmt: skip
         with seeds.global_seed(seeds.named_seed(run.seed, "dropout")):
             train(run, self.network, loss, self._given(data.train), validation=held_out,
-                  batch_size=self.settings.batch_size, lr=self.settings.lr, clip=1.0)  # fmt: skip
+                  batch_size=self.settings.batch_size, lr=self.lr, clip=1.0)  # fmt: skip
 
     def _given(self, split: Split) -> tuple[Tensor, ...]:
         """Return what a step sees of a split's examples: those of no known class are left out."""
@@ -148,7 +151,7 @@ class Autoregressive:
         self.settings = self.asked.chosen(self.order, self.text)
         kind = "softmax" if self.text and self.output == "auto" else self.output
         return self.settings.build(
-            self.order, output_of(kind, self.levels, self.mixtures), self.n_classes
+            self.order, output_of(kind, self.levels, self.mixtures), self.n_classes, self.text
         )
 
     @property

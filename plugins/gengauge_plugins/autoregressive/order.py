@@ -80,4 +80,6 @@ class Order:
             found.append(torch.where(inside, r * self.columns + c, -1))
         for back in range(1, self.channels):
             found.append(torch.where(column % self.channels >= back, place - back, -1))
-        return torch.stack(found, 1)
+        # the one just before is a neighbour of none where a row or another pixel begins
+        begins = column % self.columns == 0 if self.channels == 1 else column % self.channels == 0
+        return torch.stack([*found, torch.where(begins, place - 1, -1)], 1)

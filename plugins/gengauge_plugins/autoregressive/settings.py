@@ -18,15 +18,15 @@ Network = Transformer | PixelCNN
 class Settings:
     """The size of a network and of its training steps; 0 where a value is left open.
 
-    Small batches are worth more than large ones: at equal cost, digits need .04 bits a value less
-    with 16 examples a step than with 32.
+    Many steps of few examples, and one layer of attention: at equal cost, digits need 2.00 bits a
+    value with two layers and 64 examples a step, 1.90 with 32, 1.86 with 16, and 1.84 with one
+    layer and 8.
     """
 
     kind: str
     width: int
     layers: int
     batch_size: int
-    lr: float
     heads: int
     dropout: float
 
@@ -41,23 +41,21 @@ class Settings:
         if kind == "pixelcnn" and (text or len(order.shape) != 3):
             raise UsageError("pixelcnn convolves pictures; take kind=transformer for text")
         if kind == "pixelcnn":
-            width, layers, size, lr = 32, 4, 16, 4e-3
-        elif text:
-            width, layers, size, lr = 128, 2, 16, 2e-3
+            width, layers, size = 32, 4, 4
         else:
-            width, layers, size, lr = 64, 1, 8, 4e-3
+            width, layers, size = 64, 1, 8
         width = self.width or width
         if kind == "transformer" and width % self.heads:
             raise UsageError(f"{self.heads} heads do not divide a width of {width}; set either")
         return replace(
             self, kind=kind, width=width, layers=self.layers or layers,
-            batch_size=self.batch_size or size, lr=self.lr or lr,
+            batch_size=self.batch_size or size,
         )  # fmt: skip
 
-    def build(self, order: Order, output: Output, classes: int) -> Network:
+    def build(self, order: Order, output: Output, classes: int, text: bool) -> Network:
         """Return an untrained network; its weights come from torch's global stream."""
         if self.kind == "pixelcnn":
             return PixelCNN(order, output, classes, self.width, self.layers, self.dropout)
         return Transformer(
-            order, output, classes, self.width, self.layers, self.heads, self.dropout
+            order, output, classes, self.width, self.layers, self.heads, self.dropout, text
         )

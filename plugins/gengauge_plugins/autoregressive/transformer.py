@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from gengauge_plugins.autoregressive.order import Order
 from gengauge_plugins.autoregressive.outputs import Output
 
+_PRIOR = 20.0  # tokens that a context is thought to have had before any is counted
 Cache = list[tuple[Tensor, Tensor]]
 
 
@@ -68,7 +69,7 @@ class Transformer(nn.Module):
 
     def __init__(
         self, order: Order, output: Output, classes: int, width: int, layers: int, heads: int,
-        dropout: float,
+        dropout: float, text: bool,
     ) -> None:  # fmt: skip
         super().__init__()
         self.order, self.output, self.width, self.heads = order, output, width, heads
@@ -79,6 +80,7 @@ class Transformer(nn.Module):
         self.rows = nn.Parameter(0.02 * torch.randn(order.rows, 1, width))
         self.columns = nn.Parameter(0.02 * torch.randn(order.columns, width))
         self.classes = nn.Embedding(classes, width) if classes else None
+        self.pairs = nn.Parameter(torch.zeros(self.symbols, output.numbers)) if text else None
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, output.numbers)
@@ -110,6 +112,26 @@ class Transformer(nn.Module):
         where = (self.rows + self.columns).flatten(0, 1)
         return h + where[first:last]
 
+    @torch.no_grad()
+    def begin(self, x: Tensor) -> None:
+        """Start from the counts of neighbouring tokens in ``x`` ``[n, length]``, if this is text.
+
+        Networks take most of a short training to find them out.
+        """
+        if self.pairs is None:
+            return
+        tokens = self.symbols - 1
+        before = F.pad(x[:, :-1], (1, 0), value=tokens)
+        pairs = torch.bincount((before * tokens + x).flatten(), minlength=self.symbols * tokens)
+        counts = pairs.view(self.symbols, tokens).double()
+        share = (counts.sum(0) + 1) / (counts.sum() + tokens)
+        self.pairs.copy_((counts + share * _PRIOR).log() - (counts.sum(1)[:, None] + _PRIOR).log())
+
+    def _told(self, h: Tensor, before: Tensor) -> Tensor:
+        """Return numbers for the output of ``h``, the value just ``before`` each being known."""
+        out: Tensor = self.head(self.norm(h))
+        return out if self.pairs is None else out + self.pairs[before]
+
     def _given(self, h: Tensor, y: Tensor | None) -> Tensor:
         return h if self.classes is None or y is None else h + self.classes(y)[:, None]
 
@@ -118,8 +140,7 @@ class Transformer(nn.Module):
         h = self.dropout(self._given(self._embedded(x, 0, self.order.length), y))
         for block in self.blocks:
             h = block(h)
-        out: Tensor = self.head(self.norm(h))
-        return out
+        return self._told(h, F.pad(x[:, :-1], (1, 0), value=self.symbols - 1))
 
     def memory(self, n: int) -> Cache:
         """Return room for the keys and values of ``n`` examples."""
@@ -136,5 +157,5 @@ class Transformer(nn.Module):
         h = self._given(self._embedded(x, i, i + 1), y)
         for block, known in zip(self.blocks, cache, strict=True):
             h = block.step(h, i, known)
-        out: Tensor = self.head(self.norm(h))[:, 0]
-        return out
+        before = x[:, -1:] if i else x.new_full((len(x), 1), self.symbols - 1)
+        return self._told(h, before)[:, 0]
