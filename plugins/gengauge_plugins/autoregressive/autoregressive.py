@@ -37,9 +37,9 @@ class Autoregressive:
     Text can be asked for by its beginning. Sampling takes one evaluation a value, but keeps what
     earlier ones computed, and costs about as much as scoring.
 
-    Good at: likelihood, which is exact and the best of all families here; text; local structure.
-    Breaks at: speed, since values are drawn one after the other; small data, which it learns by
-    heart when trained for long; codes and latents, of which it has none.
+    Good at: likelihood, which is exact, and on pictures as low as any here; local structure.
+    Breaks at: speed, since values are drawn one after the other; short training on little text,
+    where a 5-gram is .3 bits a character better in no time; codes and latents, which it has not.
 
     See Also:
         :class:`gengauge_plugins.autoregressive.transformer.Transformer`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -97,9 +98,8 @@ class PixelCNN(nn.Module):
         self.first_left = nn.Conv2d(2, width, (1, self.back))
         self.above_at = nn.Parameter(torch.zeros(width, order.rows, order.columns))
         self.left_at = nn.Parameter(torch.zeros(width, order.rows, order.columns))
-        self.layers = nn.ModuleList(
-            Layer(width, order.channels, classes, dropout) for _ in range(layers)
-        )
+        made = [Layer(width, order.channels, classes, dropout) for _ in range(layers)]
+        self.layers: Iterable[Layer] = nn.ModuleList(made)  # type: ignore[assignment]
         self.last, self.head = nn.Conv2d(width, width, 1), nn.Conv2d(width, output.numbers, 1)
         with torch.no_grad():
             self.head.weight.mul_(0.1)
@@ -112,7 +112,7 @@ class PixelCNN(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Return ``[n, length, numbers]`` for the output, of values ``x`` ``[n, length]``."""
-        seen = self._seen(x.unflatten(1, (-1, self.order.columns)))
+        seen = self._seen(x.view(len(x), -1, self.order.columns))
         v = self.first_above(F.pad(seen[:, :, :-1], (self.side, self.side, _HIGH, 0)))
         v = v + self.above_at
         h = self.first_left(F.pad(seen[..., :-1], (self.back, 0))) + self.left_at

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -82,7 +84,8 @@ class Transformer(nn.Module):
         self.classes = nn.Embedding(classes, width) if classes else None
         self.pairs = nn.Parameter(torch.zeros(self.symbols, output.numbers)) if text else None
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
+        made = [Block(width, heads, dropout) for _ in range(layers)]
+        self.blocks: Iterable[Block] = nn.ModuleList(made)  # type: ignore[assignment]
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, output.numbers)
         with torch.no_grad():
             self.head.weight.mul_(0.1)
