@@ -52,7 +52,8 @@ class ModelSpec(Spec):
 
     ``budget`` is used when neither the benchmark nor the user names one; ``needs_truth`` asks
     for a dataset whose density is known, ``needs_labels`` for one with classes. Where there is a
-    parameter ``conditional``, the model takes its ``conditions`` only if that is true.
+    parameter ``conditional``, the model takes its ``conditions`` only if that is true, but for a
+    ``prefix``, which needs no labels.
     """
 
     family: str
@@ -83,7 +84,8 @@ class ModelSpec(Spec):
 
     def takes(self, parameters: Mapping[str, Value]) -> tuple[str, ...]:
         """Return the conditions that a model with these ``parameters`` can be asked for."""
-        return self.conditions if parameters.get("conditional", True) else ()
+        labelled = bool(parameters.get("conditional", True))
+        return tuple(kind for kind in self.conditions if labelled or kind == "prefix")
 
     def fits(self, dataset: DatasetSpec, parameters: Mapping[str, Value] | None = None) -> str:
         """Return why this model cannot be trained on ``dataset``, or an empty string."""

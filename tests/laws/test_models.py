@@ -36,6 +36,8 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("gan", {"loss": "hinge", "spectral_norm": True}, ("points/moons",)),
     ("gan", {"loss": "wgan-gp"}, ("points/moons",)),
     ("cgan", {"network": "conv"}, ("digits",)),
+    ("autoregressive", {"conditional": True}, ("pair", "digits")),
+    ("autoregressive", {"kind": "pixelcnn", "output": "logistics"}, ("pair", "digits")),
 )
 PAIRS = [
     (model.id, {}, dataset)
