@@ -26,7 +26,7 @@ _FLOW = ModelSpec(
         Parameter("transforms", 4, "layers of a flow of vectors", minimum=1),
         Parameter("hidden", 96, "width of each layer's two hidden layers", minimum=1),
         Parameter("bins", 8, "pieces of each spline (nsf, nsf-ar)", minimum=2),
-        Parameter("steps", 4, "steps at each scale (glow)", minimum=1),
+        Parameter("steps", 6, "steps at each scale (glow)", minimum=1),
         Parameter("width", 32, minimum=1,
                   doc="channels of its networks, and of the one of variational noise"),
         Parameter("preprocess", "auto", choices=("auto", "quantiles", "logit"),
@@ -42,8 +42,36 @@ _FLOW = ModelSpec(
     ),
 )  # fmt: skip
 
+_CONTINUOUS = ModelSpec(
+    id="continuous-flow",
+    family="flow",
+    summary="Continuous normalising flow (FFJORD): a neural differential equation to noise",
+    reference="Grathwohl et al. 2019, FFJORD: Free-form Continuous Dynamics for Scalable "
+              "Reversible Generative Models, https://arxiv.org/abs/1810.01367; Chen et al. 2018, "
+              "Neural Ordinary Differential Equations, https://arxiv.org/abs/1806.07366",
+    target="gengauge_plugins.flow.continuous.continuous:ContinuousFlow",
+    modalities=("image", "points", "table"),
+    capabilities=("probability-flow", "steps"),
+    conditions=("class",),
+    budget="300 steps",
+    parameters=(
+        Parameter("hidden", 0, minimum=0,
+                  doc="width of the field's hidden layers; 0 is 64 up to 16 dimensions, else 128"),
+        Parameter("depth", 2, "hidden layers", minimum=1),
+        Parameter("steps", 3, "Runge-Kutta steps in training", minimum=1),
+        Parameter("sampling_steps", 8, "Runge-Kutta steps behind a sample", minimum=1),
+        Parameter("trace", "auto", choices=("auto", "exact", "hutchinson"),
+                  doc="divergence in training; auto is exact up to 4 dimensions"),
+        Parameter("penalty", 1e-4, "weight of the paths' roughness", minimum=0),
+        Parameter("conditional", False, "learn from class labels, and sample for them"),
+        Parameter("batch_size", 0, minimum=0,
+                  doc="examples a step; 0 is 128 of levelled and 256 of continuous data"),
+        Parameter("lr", 2e-2, "peak learning rate of Adam", minimum=0),
+    ),
+)  # fmt: skip
+
 
 @hookimpl
 def gengauge_models() -> list[ModelSpec]:
-    """Return the normalising flow."""
-    return [_FLOW]
+    """Return the normalising flow, and the continuous one."""
+    return [_FLOW, _CONTINUOUS]
