@@ -29,6 +29,7 @@ def in_units(raw: Tensor, n: int, dataset: Dataset) -> tuple[Tensor, float]:
     if raw.is_floating_point():
         outside = (raw < 0) | (raw > 1)
         return quantise(raw.double(), dataset.levels), float(outside.double().mean())
+    raw = raw.long()  # in uint8 a 256 to compare with is 0
     outside = (raw < 0) | (raw >= dataset.levels)
     inside = raw.clamp(0, dataset.levels - 1).to(dataset.train.x.dtype)
     return inside, float(outside.double().mean())

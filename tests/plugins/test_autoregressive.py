@@ -11,6 +11,7 @@ from scipy.stats import chisquare
 from gengauge import Budget, Dataset, FitRun, Split
 from gengauge.errors import UnsupportedError, UsageError
 from gengauge.registry import Registry
+from gengauge.units import in_units
 from gengauge_plugins.autoregressive.autoregressive import Autoregressive
 from gengauge_plugins.autoregressive.order import Order
 from gengauge_plugins.autoregressive.outputs import Logistics, Softmax, drawn, output_of
@@ -192,6 +193,15 @@ def test_levels_outside_the_alphabet_are_impossible():
     model = fitted(words(), steps=2)
     x = torch.tensor([[0, 1, 2, 3, 0, 1], [0, 1, 2, 3, 0, 4], [-1, 1, 2, 3, 0, 1]])
     assert torch.isfinite(model.log_mass(x)).tolist() == [True, False, False]
+
+
+def test_bytes_of_256_levels_are_all_possible():
+    x = torch.randint(256, (40, 1, 2, 2), generator=seed(), dtype=torch.uint8)
+    data = Dataset("bytes", "image", Split(x), Split(x[:5]), Split(x), levels=256)
+    for kind in KINDS:
+        model = fitted(data, steps=2, kind=kind)
+        assert bool(torch.isfinite(model.log_mass(x)).all())
+        assert in_units(model.sample(9, None, seed()), 9, data)[1] == 0
 
 
 @pytest.mark.parametrize("output", ["softmax", "logistics"])

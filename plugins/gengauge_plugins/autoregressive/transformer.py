@@ -82,6 +82,9 @@ class Transformer(nn.Module):
         self.rows = nn.Parameter(0.02 * torch.randn(order.rows, 1, width))
         self.columns = nn.Parameter(0.02 * torch.randn(order.columns, width))
         self.classes = nn.Embedding(classes, width) if classes else None
+        # a class is another picture at every place, which one vector for all places tells late
+        places = torch.zeros(classes, order.length, width)
+        self.of_class = nn.Parameter(places) if classes else None
         self.pairs = nn.Parameter(torch.zeros(self.symbols, output.numbers)) if text else None
         self.dropout = nn.Dropout(dropout)
         made = [Block(width, heads, dropout) for _ in range(layers)]
@@ -135,8 +138,12 @@ class Transformer(nn.Module):
         out: Tensor = self.head(self.norm(h))
         return out if self.pairs is None else out + self.pairs[before]
 
-    def _given(self, h: Tensor, y: Tensor | None) -> Tensor:
-        return h if self.classes is None or y is None else h + self.classes(y)[:, None]
+    def _given(self, h: Tensor, y: Tensor | None, first: int = 0) -> Tensor:
+        """Return inputs ``h`` ``[n, t, width]`` of places from ``first`` on, told the class."""
+        if self.classes is None or self.of_class is None or y is None:
+            return h
+        told: Tensor = self.classes(y)[:, None] + self.of_class[y, first : first + h.shape[1]]
+        return h + told
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Return ``[n, length, numbers]`` for the output, of values ``x`` ``[n, length]``."""
@@ -157,7 +164,7 @@ class Transformer(nn.Module):
         Every place from the first on must have been asked for, in order.
         """
         i = x.shape[1]
-        h = self._given(self._embedded(x, i, i + 1), y)
+        h = self._given(self._embedded(x, i, i + 1), y, i)
         for block, known in zip(self.blocks, cache, strict=True):
             h = block.step(h, i, known)
         before = x[:, -1:] if i else x.new_full((len(x), 1), self.symbols - 1)
