@@ -17,7 +17,7 @@ _FLOW = ModelSpec(
     modalities=("image", "points", "table"),
     capabilities=("density", "class-density", "variational-bound", "classifier"),
     conditions=("class",),
-    budget="500 steps",
+    budget="400 steps",
     parameters=(
         Parameter("kind", "auto", choices=("auto", "nsf", "nsf-ar", "realnvp", "maf", "nice",
                                            "glow"),
@@ -53,7 +53,7 @@ _CONTINUOUS = ModelSpec(
     modalities=("image", "points", "table"),
     capabilities=("probability-flow", "steps"),
     conditions=("class",),
-    budget="300 steps",
+    budget="250 steps",
     parameters=(
         Parameter("hidden", 0, minimum=0,
                   doc="width of the field's hidden layers; 0 is 64 up to 16 dimensions, else 128"),
