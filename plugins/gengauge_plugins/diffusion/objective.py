@@ -77,7 +77,7 @@ def fit_average(
 def denoising_loss(
     network: Network, x: Tensor, *labels: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Return the loss of the denoiser on states ``x`` ``[n, *event]``, plus that of a classifier."""
+    """Return the loss of the denoiser on states ``x`` ``[n, *event]``, plus a classifier's."""
     denoising, classifier = network.denoising, network.classifier
     ratios = drawn_ratios(denoising.schedule, len(x), generator, x.device)
     eps = noise_like(x, generator)
