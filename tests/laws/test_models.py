@@ -47,6 +47,8 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("cgan", {"network": "conv"}, ("digits",)),
     ("autoregressive", {"conditional": True}, ("pair", "digits")),
     ("autoregressive", {"kind": "pixelcnn", "output": "logistics"}, ("pair", "digits")),
+    ("ddpm", {"conditional": True, "guidance": 2.0}, ("pair", "points/moons")),
+    ("ddpm", {"conditional": True, "guidance_kind": "classifier", "hidden": 64}, ("digits",)),
 )
 PAIRS = [
     (model.id, {}, dataset)
@@ -109,6 +111,7 @@ def excused(law: str, case: Case) -> bool:
     flat = data.dimensions == 2 and "class-density" in within
     return {
         "sampling_changes_nothing": not exact,
+        "known_values_stay": "inpainter" not in can,
         "conditional_samples_answer_their_conditions": all(asked[kind] is None for kind in taken),
         "likelihood_ignores_the_batch": not exact and "latent-variable" not in can,
         "density_integrates_to_one": "density" not in can or data.dimensions != 2,
