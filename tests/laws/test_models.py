@@ -36,6 +36,8 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("gan", {"loss": "hinge", "spectral_norm": True}, ("points/moons",)),
     ("gan", {"loss": "wgan-gp"}, ("points/moons",)),
     ("cgan", {"network": "conv"}, ("digits",)),
+    ("flow-matching", {"conditional": True, "coupling": "ot", "guidance": 2.0}, ("digits",)),
+    ("schroedinger-bridge", {"conditional": True, "sampler": "ode"}, ("points/moons",)),
 )
 PAIRS = [
     (model.id, {}, dataset)
