@@ -32,5 +32,5 @@ def test_laws_hold_on_clothes(model):
 def test_no_family_of_pictures_is_missing():
     assert {m.id for m in MODELS} >= {
         "autoencoder", "cgan", "flow", "gan", "gmm", "iwae", "mixture-of-categoricals",
-        "naive-bayes", "vae",
+        "naive-bayes", "vae", "flow-matching", "schroedinger-bridge",
     }  # fmt: skip

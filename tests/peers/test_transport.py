@@ -2,13 +2,17 @@
 
 import pytest
 import torch
+from agreement import budget
+from standins import StandIn, evidence
 from torchcfm.conditional_flow_matching import (
     ConditionalFlowMatcher,
     SchrodingerBridgeConditionalFlowMatcher,
 )
 from torchcfm.optimal_transport import OTPlanSampler
+from torchdiffeq import odeint
 
 from gengauge_plugins.transport import paths, plans
+from gengauge_suites.speed.straightness import path_straightness
 
 N, SIGMA = 60, 0.7
 TIMES = torch.linspace(0.02, 0.98, N)
@@ -76,3 +80,28 @@ def test_entropic_plan(shape):
     allowed = 1e-3  # Sinkhorn ends where the marginals are as near
     assert abs(ours - theirs).sum() < allowed
     assert abs(ours.sum(0) - 1 / N).sum() < allowed
+
+
+class Winding(StandIn):
+    """A field that turns, and faster later on."""
+
+    def velocity(self, x, t):
+        turned = torch.stack([-x[:, 1], x[:, 0]], 1)
+        return 1 + (1 + t[:, None]) * turned + 0.2 * x.sin()
+
+    def log_base(self, x):
+        return x[:, 0]
+
+
+def test_path_straightness_is_that_of_an_adaptive_solver():
+    x = normal(200, 2, seed=5)
+
+    def rates(t, state):
+        v = Winding().velocity(state[0], t.expand(200))
+        return v, v.square().sum(1)
+
+    start = (x.double(), torch.zeros(200).double())
+    ends, energy = odeint(rates, start, torch.tensor([0.0, 1.0]).double(), rtol=1e-10, atol=1e-10)
+    theirs = float(energy[-1].sum() / (ends[-1] - start[0]).square().sum()) - 1
+    ours = path_straightness(evidence(Winding(), test=x), steps=24, examples=200)
+    assert ours.value == pytest.approx(theirs, **budget("path_straightness", "torchdiffeq, dopri5"))

@@ -20,7 +20,7 @@ _TRAINING = (
               doc="a multiple of 8: of the U-Net that pictures of more than 256 values go through"),
     Parameter("batch_size", 0, minimum=0,
               doc="examples a step; 0 is 128 of levelled and 512 of continuous data"),
-    Parameter("lr", 5e-3, "peak learning rate of Adam", minimum=0),
+    Parameter("lr", 4e-3, "peak learning rate of Adam", minimum=0),
     Parameter("ema", 0.05, minimum=0,
               doc="width of the network's average over training, below 0.28; 0: none"),
 )  # fmt: skip
@@ -42,7 +42,7 @@ def gengauge_models() -> list[ModelSpec]:
             modalities=_MODALITIES,
             capabilities=_CAPABILITIES,
             conditions=("class",),
-            budget="600 steps",
+            budget="800 steps",
             parameters=(
                 Parameter("coupling", "independent", choices=("independent", "ot"),
                           doc="how noise and data are paired: at random, or by optimal transport "

@@ -64,7 +64,7 @@ class SchroedingerBridge(Transport):
         ema: Width of the average, see :class:`gengauge_plugins.networks.averaging.PowerAverage`.
 
     Example:
-        >>> from gengauge import Budget, Split
+        >>> from gengauge import Budget, FitRun, Split
         >>> x = torch.randn(512, 2, generator=torch.Generator().manual_seed(0)) + 5
         >>> data = Dataset("cloud", "points", Split(x), Split(x[:100]), Split(x[:0]))
         >>> model = SchroedingerBridge(hidden=16)
@@ -91,7 +91,7 @@ class SchroedingerBridge(Transport):
         blocks: int = 3,
         channels: int = 16,
         batch_size: int = 0,
-        lr: float = 5e-3,
+        lr: float = 4e-3,
         ema: float = 0.05,
     ) -> None:
         sizes = (hidden, blocks, channels)

@@ -82,7 +82,7 @@ class FlowMatching(Transport):
         blocks: int = 3,
         channels: int = 16,
         batch_size: int = 0,
-        lr: float = 5e-3,
+        lr: float = 4e-3,
         ema: float = 0.05,
     ) -> None:
         sizes = (hidden, blocks, channels)
