@@ -31,7 +31,7 @@ def test_laws_hold_on_clothes(model):
 
 def test_no_family_of_pictures_is_missing():
     assert {m.id for m in MODELS} >= {
-        "autoencoder", "autoregressive", "cgan", "continuous-flow", "ddpm", "flow", "flow-matching",
-        "gan", "gmm", "iwae", "latent-diffusion",
-        "mixture-of-categoricals", "naive-bayes", "vae",
+        "autoencoder", "autoregressive", "cgan", "continuous-flow", "ddpm", "ddpm-lora", "flow",
+        "flow-matching", "gan", "gmm", "iwae", "latent-diffusion", "mixture-of-categoricals",
+        "naive-bayes", "schroedinger-bridge", "vae",
     }  # fmt: skip

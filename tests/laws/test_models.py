@@ -49,6 +49,8 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("autoregressive", {"kind": "pixelcnn", "output": "logistics"}, ("pair", "digits")),
     ("ddpm", {"conditional": True, "guidance": 2.0}, ("pair", "points/moons")),
     ("ddpm", {"conditional": True, "guidance_kind": "classifier", "hidden": 64}, ("digits",)),
+    ("flow-matching", {"conditional": True, "coupling": "ot", "guidance": 2.0}, ("digits",)),
+    ("schroedinger-bridge", {"conditional": True, "sampler": "ode"}, ("points/moons",)),
 )
 PAIRS = [
     (model.id, {}, dataset)

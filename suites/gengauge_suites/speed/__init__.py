@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gengauge.hooks import hookimpl
+from gengauge.parameters import Parameter
 from gengauge.specs import MetricSpec
 
 _SOURCE = "PyTorch benchmark utilities, https://pytorch.org/docs/stable/benchmark_utils.html"
@@ -43,6 +44,7 @@ def gengauge_metrics() -> Iterable[MetricSpec]:
     yield from _training()
     yield from _counts()
     yield from _fronts()
+    yield _straightness()
 
 
 def _training() -> Iterable[MetricSpec]:
@@ -99,6 +101,22 @@ def _fronts() -> Iterable[MetricSpec]:
             "a tenth and a standard error of the model's own best; the whole front is in the "
             "details. Blind to how good that best is.",
         )  # fmt: skip
+
+
+def _straightness() -> MetricSpec:
+    return _metric(
+        "path_straightness", "Path curvature", "relative", "lower", module="straightness",
+        hardware_bound=False, modalities=("image", "points", "table"),
+        parameters=(
+            Parameter("steps", 24, "Runge-Kutta steps from data to base", minimum=2),
+            Parameter("examples", 200, "test examples, drawn at random", minimum=20),
+        ),
+        summary="How far a probability flow's paths are from straight lines at even speed: the "
+        "squared velocity's excess over the squared way, 0 where one step would do. Measured "
+        "from held-out examples. Blind to where the paths lead.",
+        source="Liu et al. 2022, Flow Straight and Fast: Learning to Generate and Transfer Data "
+        "with Rectified Flow, https://arxiv.org/abs/2209.03003",
+    )  # fmt: skip
 
 
 def _metric(
