@@ -14,7 +14,7 @@ from gengauge.likelihood import (
     ProbabilityFlow,
     VariationalBound,
 )
-from gengauge.testing.case import Case, NotApplicable, require, same
+from gengauge.testing.case import Case, NotApplicable, require
 from gengauge.testing.probability import outcomes
 
 _DRAWS = 4096
@@ -189,7 +189,10 @@ def flow_is_a_field(case: Case) -> None:
     with torch.no_grad():
         alone = model.velocity(x[:3], t[:3])
         _shaped(model.log_base(x), (n,), "log_base")
-    require(same(alone, velocity[:3].detach()), "the same velocity in any batch", "another",
+    # single precision in the network, in the units of each column
+    scale = velocity.detach().abs().amax(0)
+    close = (alone - velocity[:3].detach()).abs() <= 1e-4 * scale + 1e-6
+    require(bool(close.all()), "the same velocity in any batch", "another",
             "evaluate in eval mode")  # fmt: skip
     require(velocity.requires_grad, "a velocity that is differentiable in x", "no gradient",
             "leave out torch.no_grad there")  # fmt: skip

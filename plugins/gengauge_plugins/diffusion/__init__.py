@@ -25,8 +25,8 @@ _DDPM = (
     Parameter("hidden", 128, minimum=8,
               doc="width of the perceptron; a U-Net has an eighth as many channels"),
     Parameter("blocks", 3, "residual blocks, of a U-Net at each resolution", minimum=1),
-    Parameter("batch_size", 0, "examples a step; 0 is 128 of levelled and 256 of continuous data",
-              minimum=0),
+    Parameter("batch_size", 0, minimum=0,
+              doc="examples a step; 0 is 64 for a U-Net, else 128 of levels or 256 of floats"),
     Parameter("lr", 4e-3, "peak learning rate", minimum=0),
     Parameter("pretrained", "", "folder of a DDPMPipeline or DDIMPipeline that diffusers saved; "
               "nothing is trained then"),

@@ -32,7 +32,7 @@ from gengauge_plugins.networks.drawing import normal, refuse_condition
 from gengauge_plugins.networks.labels import asked_labels, training_labels
 from gengauge_plugins.networks.storage import load_network, save_state
 
-_LEVELLED, _CONTINUOUS = 128, 256  # examples a step
+_CONVOLVED, _LEVELLED, _CONTINUOUS = 64, 128, 256  # examples a step
 
 
 class DDPM(Answers):
@@ -89,7 +89,8 @@ class DDPM(Answers):
         hidden: Width of the perceptron; the U-Net has an eighth as many channels in full
             size.
         blocks: Residual blocks of the perceptron, of the U-Net at each resolution.
-        batch_size: Examples a step; 0 is 128 of levelled and 256 of continuous data.
+        batch_size: Examples a step; 0 is 64 for a U-Net, else 128 of levelled and 256 of
+            continuous data.
         lr: Peak learning rate.
         pretrained: Folder of a ``DDPMPipeline`` or ``DDIMPipeline`` that diffusers saved; its
             network, schedule and scheduler are taken as they are, and nothing is trained.
@@ -156,11 +157,17 @@ class DDPM(Answers):
         average = fit_average(
             run, made, denoising_loss, self._batch(data.train, made),
             validation=held_out if len(held_out[0]) else None, width=self.ema,
-            batch_size=self.batch_size or (_CONTINUOUS if data.levels is None else _LEVELLED),
+            batch_size=self.batch_size or self._batch_size,
             lr=self.lr,
         )  # fmt: skip
         assert isinstance(average, Network)
         self.network = average
+
+    @property
+    def _batch_size(self) -> int:
+        if self.form.convolves:
+            return _CONVOLVED
+        return _CONTINUOUS if self.form.levels is None else _LEVELLED
 
     def _take(self, elsewhere: Pretrained, data: Dataset, run: FitRun) -> None:
         """Take over a model trained elsewhere: ``data`` says what its pictures are like."""
