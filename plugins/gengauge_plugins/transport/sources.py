@@ -82,8 +82,8 @@ def _pool(train: Tensor, kept: Tensor) -> Pool:
 
 
 def _opened(id_: str) -> Dataset:
+    from gengauge.loading import load_dataset
     from gengauge.registry import Registry  # the harness's upper floors, where they are needed
-    from gengauge.runner import load_dataset
 
     spec = Registry().find("datasets", id_)
     assert isinstance(spec, DatasetSpec)
