@@ -1,1 +1,52 @@
 """Diffusion models: descriptions only, so that listing models stays fast."""
+
+from __future__ import annotations
+
+from gengauge import ModelSpec, Parameter, hookimpl
+
+_DDPM = (
+    Parameter("conditional", False, "learn class labels too, and sample by class"),
+    Parameter("guidance", 1.0, minimum=0,
+              doc="how many times as far samples lean towards their class as it says"),
+    Parameter("guidance_kind", "free", "what guides: the network itself, or a classifier of "
+              "noisy data that shares its training steps", choices=("free", "classifier")),
+    Parameter("prediction", "auto", "what the network says; auto is levels for up to 32 of them "
+              "and v for the rest", choices=("auto", "epsilon", "v", "x0", "levels")),
+    Parameter("schedule", "cosine", "how noise grows", choices=("cosine", "linear")),
+    Parameter("timesteps", 1000, "steps of the chain that is learned", minimum=2),
+    Parameter("sampler", "dpm++", "what takes the steps to a sample",
+              choices=("ddpm", "ddim", "dpm++", "heun")),
+    Parameter("steps", 20, "steps of the sampler; Heun's cost two evaluations", minimum=1),
+    Parameter("ema", 0.1, "width of the weights' average over training, below 0.28; 0: none",
+              minimum=0),
+    Parameter("network", "auto", "perceptron, U-Net, or what suits the data",
+              choices=("auto", "mlp", "unet")),
+    Parameter("hidden", 256, minimum=8,
+              doc="width of the perceptron; a U-Net has a sixteenth as many channels"),
+    Parameter("blocks", 3, "residual blocks, of a U-Net at each resolution", minimum=1),
+    Parameter("batch_size", 0, "examples a step; 0 is 128 of levelled and 512 of continuous data",
+              minimum=0),
+    Parameter("lr", 2e-3, "peak learning rate", minimum=0),
+)  # fmt: skip
+
+
+@hookimpl
+def gengauge_models() -> list[ModelSpec]:
+    """Return the denoising diffusion model."""
+    return [
+        ModelSpec(
+            id="ddpm",
+            family="diffusion",
+            summary="Denoising diffusion: noise removed step by step, with guidance towards "
+                    "classes, a bound on the likelihood and its probability flow",
+            reference="Ho et al. 2020, Denoising Diffusion Probabilistic Models, "
+                      "https://arxiv.org/abs/2006.11239",
+            target="gengauge_plugins.diffusion.ddpm:DDPM",
+            modalities=("image", "points", "table"),
+            capabilities=("gaussian-diffusion", "diffusion-decoder", "probability-flow",
+                          "denoiser", "steps"),
+            conditions=("class",),
+            budget="350 steps",
+            parameters=_DDPM,
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,133 @@
+"""The network of a diffusion, asked for one thing alone: the clean state behind a noisy one."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from gengauge_plugins.diffusion.schedule import Schedule, alpha_sigma
+
+PREDICTIONS = ("epsilon", "v", "x0", "levels")
+
+
+class Denoising(nn.Module):
+    """A timed network on a schedule, with the meaning of its answer.
+
+    ``epsilon`` is the noise, ``x0`` the state, and ``v = alpha eps - sigma x_0`` stays well
+    conditioned at either end. States and conditions may be anything the network takes.
+
+    References:
+        | Progressive Distillation for Fast Sampling of Diffusion Models (Salimans & Ho, 2022),
+        | appendix D, https://arxiv.org/abs/2202.00512
+
+    Arguments:
+        network: Called with states ``[n, *event]``, times ``[n]`` in [0, 1] and a condition; its
+            answer has as many values as the states.
+        schedule: Where times and steps lie.
+        prediction: ``epsilon``, ``v`` or ``x0``.
+
+    Example:
+        >>> from gengauge_plugins.networks.timed import TimedMLP
+        >>> denoising = Denoising(TimedMLP(2, 2, hidden=8), Schedule.of("cosine", 10), "v")
+        >>> denoising(torch.ones(3, 2), torch.zeros(3))  # untrained: alpha times the state
+        tensor([[0.7071, 0.7071],
+                [0.7071, 0.7071],
+                [0.7071, 0.7071]])
+    """
+
+    def __init__(self, network: nn.Module, schedule: Schedule, prediction: str) -> None:
+        super().__init__()
+        self.network, self.schedule, self.prediction = network, schedule, prediction
+
+    def answer(self, x_t: Tensor, log_ratios: Tensor, condition: Tensor | None) -> Tensor:
+        """Return what the network says ``[n, *event]`` of states at log-ratios ``[n]``."""
+        times = self.schedule.place(log_ratios)
+        return cast(Tensor, self.network(x_t, times, condition)).reshape(x_t.shape)
+
+    def forward(self, x_t: Tensor, log_ratios: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the guess of x_0 ``[n, *event]`` behind ``x_t`` at log-ratios ``[n]``."""
+        answer = self.answer(x_t, log_ratios, condition)
+        if self.prediction == "x0":
+            return answer
+        alpha, sigma = alpha_sigma(log_ratios, x_t)
+        if self.prediction == "epsilon":
+            return (x_t - sigma * answer) / alpha
+        return alpha * x_t - sigma * answer
+
+    def losses(
+        self, x: Tensor, eps: Tensor, log_ratios: Tensor, condition: Tensor | None
+    ) -> Tensor:
+        """Return the mean squared error ``[n]`` of the answer for states ``x`` with noise."""
+        alpha, sigma = alpha_sigma(log_ratios, x)
+        answer = self.answer(alpha * x + sigma * eps, log_ratios, condition)
+        wanted = {"epsilon": eps, "x0": x, "v": alpha * eps - sigma * x}[self.prediction]
+        return (answer - wanted).square().flatten(1).mean(1)
+
+
+class LevelDenoising(Denoising):
+    """A denoiser that gives each value of levelled data a distribution over its levels.
+
+    The network sees, beside the state, how likely each level makes it, and adds its own logits to
+    those log-likelihoods: where noise is less than the gap between levels, it has nothing left to
+    learn, and the guess is exact. Trained to maximise the log-probability of the true levels,
+    wherever noise leaves doubt.
+
+    References:
+        | Structured Denoising Diffusion Models in Discrete State-Spaces (Austin et al., 2021),
+        | section 3: x_0 as a categorical, https://arxiv.org/abs/2107.03006
+        | Variational Diffusion Models (Kingma et al., 2021), appendix B: the last step
+        | https://arxiv.org/abs/2107.00630
+
+    Arguments:
+        network: Called with ``[n, c * (1 + levels), ...]``, for states of c channels (of c values
+            when flat); answers ``[n, c * levels, ...]``.
+        schedule: Where times and steps lie.
+        levels: Number of levels, evenly from -1 to 1 in the state's units.
+        logits: Log-frequencies ``[c, levels, ...]`` to start from.
+    """
+
+    values: Tensor
+    base: Tensor
+
+    def __init__(self, network: nn.Module, schedule: Schedule, levels: int, logits: Tensor) -> None:
+        super().__init__(network, schedule, "levels")
+        self.register_buffer("values", torch.linspace(-1, 1, levels))
+        self.register_buffer("base", logits.float())
+
+    def logits(self, x_t: Tensor, log_ratios: Tensor, condition: Tensor | None) -> Tensor:
+        """Return each level's log-odds ``[n, c, levels, ...]``, up to a constant."""
+        alpha, _ = alpha_sigma(log_ratios, x_t)
+        width = log_ratios.double().exp().to(x_t).view(alpha.shape).unsqueeze(2)
+        grid = self.values.to(x_t).view(1, 1, -1, *[1] * (x_t.ndim - 2))
+        likely = -0.5 * (((x_t / alpha).unsqueeze(2) - grid) / width).square()
+        likely = likely - likely.amax(2, keepdim=True).detach()
+        shown = likely.softmax(2) * math.sqrt(len(self.values)) / 2
+        seen = torch.cat([x_t.unsqueeze(2), shown], 2).flatten(1, 2)
+        own = self.network(seen, self.schedule.place(log_ratios), condition)
+        logits: Tensor = likely + self.base.to(x_t) + own.reshape(likely.shape)
+        return logits
+
+    def forward(self, x_t: Tensor, log_ratios: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the mean of x_0 ``[n, c, ...]`` behind ``x_t`` at log-ratios ``[n]``."""
+        share = self.logits(x_t, log_ratios, condition).softmax(2)
+        return torch.einsum("ncl...,l->nc...", share, self.values.to(share))
+
+    def log_levels(
+        self, level: Tensor, x_t: Tensor, log_ratios: Tensor, condition: Tensor | None
+    ) -> Tensor:
+        """Return log P(level | x_t) ``[n]`` in nats, summed over the values of each example."""
+        logs = self.logits(x_t, log_ratios, condition).log_softmax(2)
+        found = logs.gather(2, level.long().unsqueeze(2)).squeeze(2)
+        return found.flatten(1).double().sum(1)
+
+    def losses(
+        self, x: Tensor, eps: Tensor, log_ratios: Tensor, condition: Tensor | None
+    ) -> Tensor:
+        """Return the cross-entropy a value ``[n]`` of the levels behind states with noise."""
+        alpha, sigma = alpha_sigma(log_ratios, x)
+        level = ((x + 1) / 2 * (len(self.values) - 1)).round().long()
+        logs = self.logits(alpha * x + sigma * eps, log_ratios, condition).log_softmax(2)
+        return -logs.gather(2, level.unsqueeze(2)).flatten(1).mean(1)

@@ -1,0 +1,72 @@
+"""What a diffusion minimises, and the training that ends in an average of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from gengauge import FitRun, train
+from gengauge_plugins.diffusion.schedule import Schedule
+from gengauge_plugins.networks.averaging import PowerAverage
+from gengauge_plugins.networks.drawing import normal, uniform
+
+# (network, batch ..., generator=...) -> loss
+Objective = Callable[..., Tensor]
+
+
+def drawn_ratios(
+    schedule: Schedule, n: int, generator: torch.Generator, device: torch.device
+) -> Tensor:
+    """Return log-ratios ``[n]`` of steps drawn from the chain, one from each ``n``-th of it.
+
+    Kingma et al. 2021, Variational Diffusion Models, appendix I.1: the gradient is less noisy than
+    with independent draws (https://arxiv.org/abs/2107.00630).
+    """
+    u = (torch.arange(n, device=device) + uniform((n,), generator, device)) / n
+    index = (u * schedule.steps).long().clamp_max(schedule.steps - 1)
+    return schedule.log_ratios.to(device)[index]
+
+
+def noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Return standard normal draws of the shape of ``x``, float32."""
+    return normal(tuple(x.shape), generator, x.device)
+
+
+def without_some(labels: Tensor, none: int, share: float, generator: torch.Generator) -> Tensor:
+    """Return ``labels`` ``[n]`` with a ``share`` of them replaced by ``none``."""
+    dropped = uniform(tuple(labels.shape), generator, labels.device) < share
+    return labels.masked_fill(dropped, none)
+
+
+def fit_average(
+    run: FitRun,
+    network: nn.Module,
+    objective: Objective,
+    tensors: tuple[Tensor, ...],
+    *,
+    validation: tuple[Tensor, ...] | None,
+    width: float,
+    batch_size: int,
+    lr: float,
+) -> nn.Module:
+    """Train ``network`` and return the average of its weights, in eval mode.
+
+    ``objective(network, *batch, generator=...)`` is minimised by ``gengauge.train``; validation
+    looks at the average. ``width`` is :class:`PowerAverage`'s.
+    """
+    network.to(run.device)
+    average = PowerAverage(network, width)
+
+    def loss(*batch: Tensor, generator: torch.Generator) -> Tensor:
+        if not network.training:
+            return objective(average.network, *batch, generator=generator)
+        if run.steps:  # what the last step has left
+            average.update()
+        return objective(network, *batch, generator=generator)
+
+    train(run, network, loss, tensors, validation=validation, batch_size=batch_size, lr=lr,
+          clip=1.0, keep_best=False)  # fmt: skip
+    average.update()
+    return average.network.eval()
