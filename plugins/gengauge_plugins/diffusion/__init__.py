@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gengauge import ModelSpec, Parameter, hookimpl
+from gengauge_plugins.diffusion.specs_more import latent_spec, lora_spec
 
 _DDPM = (
     Parameter("conditional", False, "learn class labels too, and sample by class"),
@@ -32,7 +33,7 @@ _DDPM = (
 
 @hookimpl
 def gengauge_models() -> list[ModelSpec]:
-    """Return the denoising diffusion model."""
+    """Return the diffusion models: plain, in codes, and adapted."""
     return [
         ModelSpec(
             id="ddpm",
@@ -49,4 +50,6 @@ def gengauge_models() -> list[ModelSpec]:
             budget="350 steps",
             parameters=_DDPM,
         ),
+        latent_spec(),
+        lora_spec(tuple(p for p in _DDPM if p.name not in ("conditional", "guidance_kind"))),
     ]  # fmt: skip
