@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gengauge import Dataset, FitRun, Split, check_training, seeds, train
+from gengauge import Dataset, FitRun, check_training, seeds, train
 from gengauge.errors import UsageError
 from gengauge.model import Condition
 from gengauge_plugins.diffusion import conditions as known
 from gengauge_plugins.diffusion.denoising import Denoising
 from gengauge_plugins.diffusion.first_stage import FirstStage
-from gengauge_plugins.diffusion.latents import ROWS, Latents
+from gengauge_plugins.diffusion.latents import ROWS, Latents, encoded, given_by, standardised
 from gengauge_plugins.diffusion.objective import drawn_ratios, fit_average, noise_like
 from gengauge_plugins.diffusion.pipeline import Pipeline, check_shape
 from gengauge_plugins.diffusion.schedule import Schedule
@@ -99,21 +99,21 @@ class LatentDiffusion:
         self,
         first_stage: str = "kl",
         condition: str = "none",
-        share: float = 0.4,
+        share: float = 0.25,
         channels: int = 0,
         codebook: int = 256,
         encoder: str = "dense",
         width: int = 32,
         prediction: str = "v",
         schedule: str = "cosine",
-        hidden: int = 256,
-        blocks: int = 3,
-        sampler: str = "ddim",
+        hidden: int = 192,
+        blocks: int = 2,
+        sampler: str = "dpm++",
         steps: int = 20,
         guidance: float = 1.5,
         ema: float = 0.1,
         batch_size: int = 128,
-        lr: float = 2e-3,
+        lr: float = 4e-3,
         pretrained: str = "",
     ) -> None:
         self.kind, self.condition, self.share = first_stage, condition, share
@@ -133,14 +133,14 @@ class LatentDiffusion:
             self._adopt(data, run.device)
             return
         conditions = known.learned(self.condition, data, self.name)
-        given, held_out = (_given(split, conditions) for split in (data.train, data.validation))
+        given, held_out = (given_by(split, conditions) for split in (data.train, data.validation))
         if not len(given[0]):
             raise ValueError(f"no training example of {data.id} has a {self.condition}")
         with stage(run, "first stage", self.share) as part:
             first = self._first_stage(data, part, given[0], held_out[0])
         with stage(run, "diffusion") as part, seeds.global_seed(seeds.named_seed(run.seed, "net")):
             denoising = self._denoising(first, conditions)
-            codes = [(_standard(first, x), *rest) for x, *rest in (given, held_out)]
+            codes = [(standardised(first, x), *rest) for x, *rest in (given, held_out)]
             denoising = self._diffused(part, denoising, conditions, codes[0], codes[1])
         seen = known.remembered(given[1]) if conditions else torch.zeros(0, dtype=torch.int64)
         self.model = Latents(first, denoising, conditions, seen.to(run.device), self.sampler,
@@ -169,7 +169,7 @@ class LatentDiffusion:
         train(run, first, loss, (x,), validation=(held_out,) if len(held_out) else None,
               batch_size=self.batch_size, lr=self.lr)  # fmt: skip
         first.requires_grad_(False)
-        first.survey(_encoded(first, x))
+        first.survey(encoded(first, x))
         return first
 
     def _denoising(self, first: FirstStage, conditions: known.Conditions | None) -> Denoising:
@@ -295,23 +295,3 @@ class LatentDiffusion:
             self.model = Pipeline(folder / _PIPELINE, levels).to(device)
         else:
             self.model = load_network(folder, device, build)
-
-
-def _given(split: Split, conditions: known.Conditions | None) -> tuple[Tensor, ...]:
-    """Return the pictures of a split, and what is known of each where that is learned."""
-    if conditions is None:
-        return (split.x,)
-    which, rows = conditions.of(split)
-    return split.x[which.to(split.x.device)], rows
-
-
-@torch.no_grad()
-def _encoded(first: FirstStage, x: Tensor) -> Tensor:
-    device = first.shift.device
-    return torch.cat([first.encode(part.to(device)) for part in torch.split(x, ROWS)])
-
-
-def _standard(first: FirstStage, x: Tensor) -> Tensor:
-    if not len(x):
-        return first.shift.new_zeros(0, *first.code)
-    return (_encoded(first, x) - first.shift) / first.scale

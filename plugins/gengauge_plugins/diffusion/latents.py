@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from gengauge import Split
 from gengauge.model import Condition
 from gengauge_plugins.diffusion import samplers
 from gengauge_plugins.diffusion.conditions import Conditions
@@ -104,3 +105,25 @@ class Latents(nn.Module):
         if self.alphabet is not None:
             codes = self.stage.entries(codes.long())
         return self.decode(codes.to(self.stage.shift))
+
+
+def given_by(split: Split, conditions: Conditions | None) -> tuple[Tensor, ...]:
+    """Return the pictures of a split, and what is known of each where that is learned."""
+    if conditions is None:
+        return (split.x,)
+    which, rows = conditions.of(split)
+    return split.x[which.to(split.x.device)], rows
+
+
+@torch.no_grad()
+def encoded(first: FirstStage, x: Tensor) -> Tensor:
+    """Return the codes ``[n, c, h, w]`` of levels ``x``, on the first stage's device."""
+    device = first.shift.device
+    return torch.cat([first.encode(part.to(device)) for part in torch.split(x, ROWS)])
+
+
+def standardised(first: FirstStage, x: Tensor) -> Tensor:
+    """Return the codes of levels ``x`` in the units that diffusion works in."""
+    if not len(x):
+        return first.shift.new_zeros(0, *first.code)
+    return (encoded(first, x) - first.shift) / first.scale

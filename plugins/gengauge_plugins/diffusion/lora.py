@@ -18,6 +18,7 @@ from gengauge.model import Condition
 from gengauge_plugins.diffusion import adapters
 from gengauge_plugins.diffusion.ddpm import DDPM
 from gengauge_plugins.diffusion.network import Network
+from gengauge_plugins.diffusion.specs_more import LORA
 from gengauge_plugins.networks.batches import batch_size as chosen_batch
 from gengauge_plugins.networks.labels import training_labels
 from gengauge_plugins.networks.stages import stage
@@ -58,7 +59,8 @@ class DDPMLoRA:
         alpha: Their product is added ``alpha / rank`` times; 0 is ``rank``, so once.
         share: Of the budget, spent on the base, unless that is loaded.
         lr_adapter: Peak learning rate of the adapter; ``lr`` is the base's.
-        guidance, others: As in :class:`gengauge_plugins.diffusion.ddpm.DDPM`.
+        guidance, others: As in :class:`gengauge_plugins.diffusion.ddpm.DDPM`, some of them with
+            defaults of their own: :data:`gengauge_plugins.diffusion.specs_more.LORA`.
 
     Example:
         >>> from gengauge import Budget
@@ -80,14 +82,15 @@ class DDPMLoRA:
         self,
         base: str = "",
         new: str = "",
-        rank: int = 4,
+        rank: int = 8,
         alpha: int = 0,
-        share: float = 0.7,
-        lr_adapter: float = 4e-3,
+        share: float = 0.8,
+        lr_adapter: float = 1e-2,
         **shared: Any,
     ) -> None:
         self.base, self.new, self.rank, self.alpha = base, new, rank, alpha or rank
-        self.share, self.lr_adapter, self.shared = share, lr_adapter, shared
+        self.share, self.lr_adapter = share, lr_adapter
+        self.shared: dict[str, Any] = {**LORA, **shared}
         self.seconds = 0.0
 
     def fit(self, data: Dataset, run: FitRun) -> None:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gengauge import ModelSpec, Parameter
+from gengauge.parameters import Value
+
+# of the plain diffusion's parameters those that suit a base of few steps better
+LORA: dict[str, Value] = {
+    "guidance": 1.5, "prediction": "v", "hidden": 128, "batch_size": 128, "lr": 5e-3,
+}  # fmt: skip
 
 
 def latent_spec() -> ModelSpec:
@@ -19,13 +27,13 @@ def latent_spec() -> ModelSpec:
         levelled=True,
         capabilities=("reconstructor", "encoder", "steps"),
         conditions=("class", "caption"),
-        budget="1500 steps",
+        budget="1200 steps",
         parameters=(
             Parameter("first_stage", "kl", "the autoencoder: Gaussian codes, or a codebook",
                       choices=("kl", "vq")),
             Parameter("condition", "none", "what it learns to be asked for",
                       choices=("none", "class", "caption")),
-            Parameter("share", 0.4, "share of the budget spent on the autoencoder", minimum=0),
+            Parameter("share", 0.25, "share of the budget spent on the autoencoder", minimum=0),
             Parameter("channels", 0, minimum=0,
                       doc="channels of a code; 0 is 4 of a quarter of each side, 2 of half of a "
                           "side below 16"),
@@ -38,9 +46,9 @@ def latent_spec() -> ModelSpec:
             Parameter("prediction", "v", "what the denoiser answers",
                       choices=("v", "epsilon", "x0")),
             Parameter("schedule", "cosine", "how noise grows", choices=("cosine", "linear")),
-            Parameter("hidden", 256, "width of the denoiser's blocks", minimum=1),
-            Parameter("blocks", 3, "residual blocks of the denoiser", minimum=1),
-            Parameter("sampler", "ddim", "who takes the steps",
+            Parameter("hidden", 192, "width of the denoiser's blocks", minimum=1),
+            Parameter("blocks", 2, "residual blocks of the denoiser", minimum=1),
+            Parameter("sampler", "dpm++", "who takes the steps",
                       choices=("ddim", "ddpm", "dpm++", "heun")),
             Parameter("steps", 20, "steps from noise to a code", minimum=1),
             Parameter("guidance", 1.5, minimum=0,
@@ -48,7 +56,7 @@ def latent_spec() -> ModelSpec:
             Parameter("ema", 0.1, minimum=0,
                       doc="width of the denoiser's average over training, below 0.28; 0: none"),
             Parameter("batch_size", 128, "pictures a step", minimum=1),
-            Parameter("lr", 2e-3, "peak learning rate of Adam, of both stages", minimum=0),
+            Parameter("lr", 4e-3, "peak learning rate of Adam, of both stages", minimum=0),
             Parameter("pretrained", "", "folder of a diffusers LDMPipeline to load in place of "
                       "training"),
         ),
@@ -71,17 +79,17 @@ def lora_spec(shared: tuple[Parameter, ...]) -> ModelSpec:
         needs_labels=True,
         extras=("lora",),
         requires=("peft",),
-        budget="300 steps",
+        budget="1000 steps",
         parameters=(
             Parameter("base", "", "checkpoint folder of a ddpm trained with conditional=true; "
                       "empty: one is trained first, on the old classes"),
             Parameter("new", "", "labels of the new classes, as in 8+9; empty: the last fifth"),
-            Parameter("rank", 4, "rank of the matrices added to each layer", minimum=1),
+            Parameter("rank", 8, "rank of the matrices added to each layer", minimum=1),
             Parameter("alpha", 0, "weight of what is added, times the rank; 0: the rank",
                       minimum=0),
-            Parameter("share", 0.7, "share of the budget spent on the base, where there is none",
+            Parameter("share", 0.8, "share of the budget spent on the base, where there is none",
                       minimum=0),
-            Parameter("lr_adapter", 4e-3, "peak learning rate of the adapter", minimum=0),
-            *shared,
+            Parameter("lr_adapter", 1e-2, "peak learning rate of the adapter", minimum=0),
+            *(replace(p, default=LORA[p.name]) if p.name in LORA else p for p in shared),
         ),
     )  # fmt: skip
