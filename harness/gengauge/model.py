@@ -129,6 +129,19 @@ class Denoiser(Protocol):
 
 
 @runtime_checkable
+class Inpainter(Protocol):
+    """Fills in what is missing of data: samples given the values that are known."""
+
+    def inpaint(self, x: Tensor, known: Tensor, generator: torch.Generator) -> Tensor:
+        """Return data like ``x`` ``[n, *event]``, in the form ``sample`` returns.
+
+        Values where ``known``, bool of the same shape, is true are those of ``x``; what ``x`` has
+        elsewhere is not looked at.
+        """
+        ...
+
+
+@runtime_checkable
 class Classifier(Protocol):
     """Says to which class data belongs."""
 
@@ -246,6 +259,7 @@ CAPABILITIES: dict[str, type] = {
     "traversal": Traverses,
     "clusterer": Clusterer,
     "denoiser": Denoiser,
+    "inpainter": Inpainter,
     "classifier": Classifier,
     "captioner": Captioner,
     "steps": TakesSteps,

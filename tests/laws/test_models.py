@@ -36,6 +36,20 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("gan", {"loss": "hinge", "spectral_norm": True}, ("points/moons",)),
     ("gan", {"loss": "wgan-gp"}, ("points/moons",)),
     ("cgan", {"network": "conv"}, ("digits",)),
+    ("ddpm", {"conditional": True, "guidance": 2.0}, ("pair", "points/moons")),
+    ("ddpm", {"conditional": True, "guidance_kind": "classifier", "hidden": 64}, ("digits",)),
+    (
+        "ddpm",
+        {
+            "network": "unet",
+            "hidden": 32,
+            "blocks": 1,
+            "prediction": "v",
+            "steps": 2,
+            "sampler": "ddim",
+        },
+        ("digits",),
+    ),
 )
 PAIRS = [
     (model.id, {}, dataset)
@@ -98,6 +112,7 @@ def excused(law: str, case: Case) -> bool:
     flat = data.dimensions == 2 and "class-density" in within
     return {
         "sampling_changes_nothing": not exact,
+        "known_values_stay": "inpainter" not in can,
         "conditional_samples_answer_their_conditions": all(asked[kind] is None for kind in taken),
         "likelihood_ignores_the_batch": not exact and "latent-variable" not in can,
         "density_integrates_to_one": "density" not in can or data.dimensions != 2,

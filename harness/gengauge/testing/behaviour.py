@@ -14,8 +14,9 @@ from torch import Tensor
 
 from gengauge.budget import Budget
 from gengauge.data import Split
-from gengauge.model import capabilities
+from gengauge.model import Inpainter, capabilities
 from gengauge.testing.case import Case, NotApplicable, look_like_data, require, same
+from gengauge.units import in_units
 
 _CPU = torch.device("cpu")
 _SECONDS, _SLACK = 0.3, 3.0  # the slack forgives one slow step on a busy machine
@@ -57,6 +58,30 @@ def conditional_samples_answer_their_conditions(case: Case) -> None:
         require(same(first, case.sample(loaded, condition=asked)),
                 f"the samples for a {kind} of before save", "others after load",
                 "save all that a condition is looked up in")  # fmt: skip
+
+
+def known_values_stay(case: Case) -> None:
+    """What is known of data comes back as it was, and what is filled in looks like data."""
+    model = case.model
+    if not isinstance(model, Inpainter):
+        raise NotApplicable("the model fills nothing in")
+    x = case.dataset.validation.x[: case.n]
+    known = torch.arange(x[0].numel()).view(x.shape[1:]) % 2 == 0
+    known = known.expand(x.shape).clone()
+    known[0], known[-1] = True, False
+    hidden = torch.where(known, x, x.flip(0))
+    drawn = [
+        model.inpaint(some, known, torch.Generator().manual_seed(seed)).cpu()
+        for some, seed in ((x, 0), (hidden, 0), (x, 1))
+    ]
+    look_like_data(case, drawn[0], len(x))
+    filled = in_units(drawn[0], len(x), case.dataset)[0]
+    require(bool((filled.to(x.dtype) == x)[known].all()), "the known values", "others",
+            "put them back after the last step")  # fmt: skip
+    require(same(drawn[0], drawn[1]), "the same for one seed and the same known values",
+            "something else", "do not look at values that are not known")  # fmt: skip
+    require(not same(drawn[0], drawn[2]), "different values under different seeds", "equal ones",
+            "draw them with the generator that inpaint is given")  # fmt: skip
 
 
 def fit_is_deterministic(case: Case) -> None:

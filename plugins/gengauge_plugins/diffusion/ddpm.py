@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,11 +11,11 @@ import torch
 from torch import Tensor
 
 from gengauge import Dataset, FitRun, Split, check_training, seeds
+from gengauge.errors import UnsupportedError
 from gengauge.model import Condition
 from gengauge_plugins.diffusion import samplers
-from gengauge_plugins.diffusion.denoising import LevelDenoising
+from gengauge_plugins.diffusion.answers import ROWS, Answers
 from gengauge_plugins.diffusion.guidance import Guide
-from gengauge_plugins.diffusion.likelihoods import Flow, last_deviation, log_normal, log_rounded
 from gengauge_plugins.diffusion.network import (
     Form,
     Network,
@@ -31,18 +30,18 @@ from gengauge_plugins.diffusion.objective import (
     noise_like,
     without_some,
 )
+from gengauge_plugins.diffusion.pretrained import Pretrained
 from gengauge_plugins.diffusion.schedule import Schedule, alpha_sigma
 from gengauge_plugins.networks.batches import batch_size as chosen_batch
 from gengauge_plugins.networks.checks import check_varies
-from gengauge_plugins.networks.drawing import below_one, refuse_condition
+from gengauge_plugins.networks.drawing import normal, refuse_condition
 from gengauge_plugins.networks.labels import asked_labels, training_labels
 from gengauge_plugins.networks.storage import load_network, save_state
 
 _DROPPED = 0.1  # share of labels left out, for guidance without a classifier
-ROWS = 1024  # states denoised at once
 
 
-class DDPM:
+class DDPM(Answers):
     """A denoising diffusion: noise is added in small steps, and a network learns to remove it.
 
     Data is the end of a chain that starts at Gaussian noise. A network guesses the clean state
@@ -55,7 +54,8 @@ class DDPM:
     Labels take part if ``conditional``. With ``guidance_kind=free`` a tenth of them are left out,
     so that one network knows classes and none; with ``classifier`` the network knows none, and a
     perceptron of two blocks learns to tell the classes of noisy data, on the same steps and
-    batches. Likelihoods and ``denoise`` are those of no class in particular.
+    batches. Likelihoods, ``denoise`` and ``inpaint`` are those of no class in
+    particular.
 
     Good at: the quality and coverage of samples, and bounds on likelihood among the best.
     Breaks at: speed: a sample costs tens of evaluations, and guidance beyond 1 trades variety
@@ -87,15 +87,19 @@ class DDPM:
         schedule: ``cosine`` or ``linear``, see
             :class:`gengauge_plugins.diffusion.schedule.Schedule`.
         timesteps: Steps of the chain that is learned.
-        sampler: ``ddpm``, ``ddim``, ``dpm++`` or ``heun``.
+        sampler: ``ddpm``, ``ddim``, ``dpm++`` or ``heun``; ``auto`` takes ``dpm++``, or the
+            scheduler that a pretrained model came with.
         steps: Steps of the sampler, at most as many; Heun's cost two evaluations each.
         ema: Width of the average, see :class:`gengauge_plugins.networks.averaging.PowerAverage`.
         network: ``mlp``, ``unet``, or ``auto``: a U-Net for pictures of more than 256 values.
-        hidden: Width of the perceptron; the U-Net has a sixteenth as many channels in full size.
+        hidden: Width of the perceptron; the U-Net has an eighth as many channels in full
+            size.
         blocks: Residual blocks of the perceptron, of the U-Net at each resolution.
         batch_size: Examples a step; 0 chooses, see
             :func:`gengauge_plugins.networks.batches.batch_size`.
         lr: Peak learning rate.
+        pretrained: Folder of a ``DDPMPipeline`` or ``DDIMPipeline`` that diffusers saved; its
+            network, schedule and scheduler are taken as they are, and nothing is trained.
 
     Example:
         >>> from gengauge import Budget
@@ -111,8 +115,6 @@ class DDPM:
     """
 
     name = "ddpm"
-    network: Network
-    form: Form
 
     def __init__(
         self,
@@ -122,19 +124,22 @@ class DDPM:
         prediction: str = "auto",
         schedule: str = "cosine",
         timesteps: int = 1000,
-        sampler: str = "dpm++",
+        sampler: str = "auto",
         steps: int = 20,
         ema: float = 0.1,
         network: str = "auto",
-        hidden: int = 256,
+        hidden: int = 128,
         blocks: int = 3,
         batch_size: int = 0,
-        lr: float = 2e-3,
+        lr: float = 4e-3,
+        pretrained: str = "",
     ) -> None:
         self.conditional, self.guidance, self.guidance_kind = conditional, guidance, guidance_kind
         self.prediction = prediction
         self.schedule = Schedule.of(schedule, timesteps)
         self.sampler, self.steps = sampler, min(steps, timesteps)
+        self.pretrained = pretrained
+        self.elsewhere: Pretrained | None = None
         self.ema, self.kind, self.hidden, self.blocks = ema, network, hidden, blocks
         self.batch_size, self.lr = batch_size, lr
 
@@ -142,6 +147,9 @@ class DDPM:
         """Learn to remove noise from ``data.train``."""
         check_training(data, self.name)
         check_varies(data, self.name)
+        if self.pretrained:
+            self._take(Pretrained.of(self.pretrained), data, run)
+            return
         frequency = torch.zeros(0)
         if self.conditional:
             labels, classes = training_labels(data, self.name)
@@ -160,6 +168,24 @@ class DDPM:
         assert isinstance(average, Network)
         self.network = average
 
+    def _take(self, elsewhere: Pretrained, data: Dataset, run: FitRun) -> None:
+        """Take over a model trained elsewhere: ``data`` says what its pictures are like."""
+        if data.levels is None or data.event_shape != elsewhere.shape or self.conditional:
+            raise UnsupportedError(
+                f"{self.pretrained} makes pictures {list(elsewhere.shape)} of any class, and "
+                f"{data.id} has {list(data.event_shape)}; take data of that shape, with levels, "
+                "and conditional=false"
+            )
+        self.form = Form(data.event_shape, data.levels, 0, "unet", "v", 0, 0, "free")
+        self._adopt(elsewhere, scaling_of(data))
+        self.network.to(run.device)
+
+    def _adopt(self, elsewhere: Pretrained, scaling: tuple[Tensor, Tensor]) -> Network:
+        self.elsewhere, denoising = elsewhere, elsewhere.denoising
+        self.schedule = denoising.schedule
+        self.network = Network(denoising, None, *scaling, torch.zeros(0)).eval()
+        return self.network
+
     def _batch(self, split: Split, network: Network) -> tuple[Tensor, ...]:
         x = network.scaled(split.x).float()
         if not self.conditional:
@@ -168,10 +194,6 @@ class DDPM:
             return x[:0], torch.zeros(0, dtype=torch.int64)
         known = torch.isin(split.labels, torch.nonzero(network.frequency).flatten())
         return x[known], split.labels[known]
-
-    @property
-    def _device(self) -> torch.device:
-        return self.network.shift.device
 
     @torch.no_grad()
     def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
@@ -192,13 +214,30 @@ class DDPM:
                 some = None if labels is None else labels[start : start + ROWS]
                 shape = (min(ROWS, n - start), *self.form.shape)
                 guide = self._guide(shape[0], some)
-                parts.append(
-                    samplers.sample(
-                        guide, self.schedule, shape, self.sampler, steps, generator, self._device
-                    )
-                )
-        x = self._in_units(torch.cat(parts))
-        return x, float(self._looks * samplers.evaluations(self.sampler, steps))
+                parts.append(self._sampled(guide, shape, steps, generator))
+        return self._in_units(torch.cat(parts)), self._cost(steps)
+
+    def _sampled(
+        self, guide: Guide, shape: tuple[int, ...], steps: int, generator: torch.Generator
+    ) -> Tensor:
+        device = self._device
+        if self.elsewhere is None or self.sampler != "auto":
+            return samplers.sample(
+                guide, self.schedule, shape, self._sampler, steps, generator, device
+            )
+        noise = normal(shape, generator, device)
+        stepper = self.elsewhere.stepper(steps)
+        return samplers.run(stepper, self.schedule.log_ratios, guide, noise, generator)
+
+    def _cost(self, steps: int) -> float:
+        calls = samplers.evaluations(self._sampler, steps)
+        if self.elsewhere is not None and self.sampler == "auto":
+            calls = len(self.elsewhere.stepper(steps).timesteps)
+        return float(self._looks * calls)
+
+    @property
+    def _sampler(self) -> str:
+        return "dpm++" if self.sampler == "auto" else self.sampler
 
     def _labels(
         self, n: int, condition: Condition | None, generator: torch.Generator
@@ -213,33 +252,10 @@ class DDPM:
         share = frequency.to(generator.device)
         return torch.multinomial(share, n, replacement=True, generator=generator).to(self._device)
 
-    def _guide(self, n: int, labels: Tensor | None = None) -> Guide:
-        """Return what denoises ``n`` states, towards ``labels`` ``[n]`` where there are any."""
-        network = self.network
-        nothing = torch.full((n,), self.form.classes, device=self._device)
-        return Guide(network.denoising, labels, nothing if network.free else None, self.guidance,
-                     network.classifier)  # fmt: skip
-
     @property
     def _looks(self) -> int:
         some = torch.zeros(1, dtype=torch.int64) if len(self.network.frequency) else None
         return self._guide(1, some).looks
-
-    def _in_units(self, states: Tensor) -> Tensor:
-        x = states.double() * self.network.spread + self.network.shift
-        if self.form.levels is None:
-            return x.float()
-        return below_one(((x + 0.5) / self.form.levels).float())
-
-    def _guess(self, states: Tensor, log_ratios: Tensor) -> Tensor:
-        """Return x_0 ``[n, *event]`` of no class in particular, within the data's range."""
-        guess: Tensor = self._unasked(states, log_ratios)
-        return guess if self.form.levels is None else guess.clamp(-1, 1)
-
-    def _unasked(self, states: Tensor, log_ratios: Tensor) -> Tensor:
-        guide = self._guide(len(states))
-        out: Tensor = guide.denoising(states, log_ratios, guide.nothing)
-        return out
 
     @property
     def step_choices(self) -> Sequence[int]:
@@ -249,83 +265,29 @@ class DDPM:
     @property
     def evaluations_per_sample(self) -> float:
         """Evaluations of networks behind one sample: two a step under guidance."""
-        return float(self._looks * samplers.evaluations(self.sampler, self.steps))
+        return self._cost(self.steps)
 
     @property
     def n_parameters(self) -> int:
         """Weights and biases."""
         return sum(p.numel() for p in self.network.parameters())
 
-    def alphas_cumprod(self) -> Tensor:
-        """Return the signal's share ``[T]`` of the variance after each step."""
-        return self.schedule.alphas_cumprod
-
-    def scaling(self) -> tuple[Tensor, Tensor]:
-        """Return shift and spread of the states."""
-        return self.network.shift, self.network.spread
-
-    def predict(self, x_t: Tensor, t: Tensor) -> tuple[Tensor, None]:
-        """Return the guess of x_0 behind ``x_t`` at steps ``t`` ``[n]``; the variance is fixed."""
-        ratios = self.schedule.log_ratios.to(t.device)[t]
-        return self._guess(x_t.float(), ratios), None
-
-    @torch.no_grad()
-    def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        """Return the clean guess of ``x`` ``[n, *event]`` with noise ``sigma`` on it."""
-        network = self.network
-        ratio = sigma / network.spread.square().mean().sqrt()
-        ratios = ratio.log().clamp(self.schedule.least, self.schedule.most).expand(len(x))
-        states = network.scaled(x.to(self._device))
-        alpha, _ = alpha_sigma(ratios, states)
-        parts = zip(
-            torch.split((alpha * states).float(), ROWS), torch.split(ratios, ROWS), strict=True
-        )
-        guess = torch.cat([self._guess(*part) for part in parts]).double()
-        return (guess * network.spread + network.shift).float()
-
-    def log_reconstruction(self, x: Tensor, x_1: Tensor) -> Tensor:
-        """Return log p(x | x_1) in nats ``[n]``: of levels a mass, else a normal density."""
-        ratios = self.schedule.log_ratios.to(x_1.device)[:1].expand(len(x))
-        denoising, levels = self.network.denoising, self.form.levels
-        if isinstance(denoising, LevelDenoising):
-            nothing = self._guide(len(x)).nothing
-            return denoising.log_levels(x.to(x_1.device), x_1.float(), ratios, nothing)
-        mean = self._guess(x_1.float(), ratios) * self.network.spread + self.network.shift
-        deviation = self.network.spread * last_deviation(self.schedule)
-        if levels is None:
-            return log_normal(x.to(x_1.device), mean, deviation).flatten(1).sum(1)
-        return log_rounded(x.to(x_1.device), mean, deviation, levels).flatten(1).sum(1)
-
-    def velocity(self, x: Tensor, t: Tensor) -> Tensor:
-        """Return the probability flow's velocity ``[n, *event]`` at times ``t`` ``[n]``."""
-        return self._flow.velocity(x, t)
-
-    def log_base(self, x: Tensor) -> Tensor:
-        """Return the log-density of the flow's base ``[n]`` in nats."""
-        return self._flow.log_base(x)
-
-    @property
-    def _flow(self) -> Flow:
-        """The probability flow; levels have gaps, where what has less noise has no density."""
-        network, levels, start = self.network, self.form.levels, self.schedule.least
-        shift, spread = network.shift, network.spread
-        if levels is not None:
-            start = max(start, math.log(2 / (levels - 1) / math.sqrt(12)))
-            shift, spread = (shift + 0.5) / levels, spread / levels
-        return Flow(self._unasked, start, self.schedule.most, shift, spread)
-
     def save(self, folder: Path) -> None:
         """Write weights, shapes and classes into ``folder``."""
-        save_state(folder, self.network.state_dict(), {**asdict(self.form)})
+        made = {} if self.elsewhere is None else {"elsewhere": self.elsewhere.described()}
+        save_state(folder, self.network.state_dict(), {**asdict(self.form), **made})
 
     def load(self, folder: Path, device: torch.device) -> None:
         """Restore what ``save`` wrote, on ``device``."""
         self.network = load_network(folder, device, self._restored)
 
     def _restored(self, config: dict[str, Any]) -> Network:
+        known = config.pop("elsewhere", None)
         self.form = Form(**{**config, "shape": tuple(config["shape"])})
         shape = (1,) if self.form.levels is not None else self.form.shape
         blank = torch.ones(shape, dtype=torch.float64)
+        if known is not None:
+            return self._adopt(Pretrained.restored(known), (blank, blank))
         return build(self.form, self.schedule, (blank, blank), blank_logits(self.form),
                      torch.zeros(self.form.classes))  # fmt: skip
 

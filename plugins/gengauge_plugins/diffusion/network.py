@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gengauge import Dataset
-from gengauge_plugins.diffusion.denoising import Denoising, LevelDenoising
+from gengauge_plugins.diffusion.denoising import Denoising, LevelDenoising, degree
 from gengauge_plugins.diffusion.guidance import NoisyClassifier
 from gengauge_plugins.diffusion.schedule import Schedule
 from gengauge_plugins.networks.timed import LabelContext, TimedMLP
@@ -74,8 +74,8 @@ class Form:
 
     @property
     def _widths(self) -> tuple[int, ...]:
-        """Channels of the U-Net: a sixteenth of ``hidden`` in full size, in multiples of 8."""
-        first = max(8, self.hidden // 128 * 8)
+        """Channels of the U-Net: an eighth of ``hidden`` in full size, in multiples of 8."""
+        first = max(8, self.hidden // 64 * 8)
         return first, 2 * first, 4 * first
 
     def _context(self, classes: int) -> LabelContext:
@@ -127,7 +127,7 @@ def build(form: Form, schedule: Schedule, scaling: tuple[Tensor, Tensor], logits
     denoising: Denoising
     if form.predicts == "levels":
         levels = form.levels or 0
-        body = form.body(1 + levels, levels, known)
+        body = form.body(2, degree(levels), known)
         denoising = LevelDenoising(body, schedule, levels, logits)
     else:
         denoising = Denoising(form.body(1, 1, known), schedule, form.predicts)
