@@ -36,6 +36,8 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("gan", {"loss": "hinge", "spectral_norm": True}, ("points/moons",)),
     ("gan", {"loss": "wgan-gp"}, ("points/moons",)),
     ("cgan", {"network": "conv"}, ("digits",)),
+    ("latent-diffusion", {"condition": "caption"}, ("pair",)),
+    ("latent-diffusion", {"condition": "class", "first_stage": "vq"}, ("digits",)),
     ("ddpm", {"conditional": True, "guidance": 2.0}, ("pair", "points/moons")),
     ("ddpm", {"conditional": True, "guidance_kind": "classifier", "hidden": 64}, ("digits",)),
     (

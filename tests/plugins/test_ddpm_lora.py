@@ -17,7 +17,7 @@ from gengauge.registry import Registry
 from gengauge_plugins.diffusion.ddpm import DDPM
 from gengauge_plugins.diffusion.lora import DDPMLoRA, new_labels
 
-SMALL = {"hidden": 48, "blocks": 1, "steps": 8}
+SMALL = {"hidden": 48, "blocks": 1, "steps": 8, "guidance": 1.0}
 
 
 def blobs(n=600, classes=3, seed=0):

@@ -33,6 +33,9 @@ _DDPM = (
 )  # fmt: skip
 
 
+_NOT_LORA = ("conditional", "guidance_kind", "pretrained")
+
+
 @hookimpl
 def gengauge_models() -> list[ModelSpec]:
     """Return the diffusion models: plain, in codes, and adapted."""
@@ -53,5 +56,5 @@ def gengauge_models() -> list[ModelSpec]:
             parameters=_DDPM,
         ),
         latent_spec(),
-        lora_spec(tuple(p for p in _DDPM if p.name not in ("conditional", "guidance_kind"))),
+        lora_spec(tuple(p for p in _DDPM if p.name not in _NOT_LORA)),
     ]  # fmt: skip

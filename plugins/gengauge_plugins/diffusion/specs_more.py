@@ -7,10 +7,8 @@ from dataclasses import replace
 from gengauge import ModelSpec, Parameter
 from gengauge.parameters import Value
 
-# of the plain diffusion's parameters those that suit a base of few steps better
-LORA: dict[str, Value] = {
-    "guidance": 1.5, "prediction": "v", "hidden": 128, "batch_size": 128, "lr": 5e-3,
-}  # fmt: skip
+# of the plain diffusion's parameters those that suit adapting better: classes that are told apart
+LORA: dict[str, Value] = {"guidance": 1.5, "batch_size": 128}
 
 
 def latent_spec() -> ModelSpec:
@@ -79,7 +77,7 @@ def lora_spec(shared: tuple[Parameter, ...]) -> ModelSpec:
         needs_labels=True,
         extras=("lora",),
         requires=("peft",),
-        budget="1000 steps",
+        budget="700 steps",
         parameters=(
             Parameter("base", "", "checkpoint folder of a ddpm trained with conditional=true; "
                       "empty: one is trained first, on the old classes"),
