@@ -40,18 +40,6 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("latent-diffusion", {"condition": "class", "first_stage": "vq"}, ("digits",)),
     ("ddpm", {"conditional": True, "guidance": 2.0}, ("pair", "points/moons")),
     ("ddpm", {"conditional": True, "guidance_kind": "classifier", "hidden": 64}, ("digits",)),
-    (
-        "ddpm",
-        {
-            "network": "unet",
-            "hidden": 32,
-            "blocks": 1,
-            "prediction": "v",
-            "steps": 2,
-            "sampler": "ddim",
-        },
-        ("digits",),
-    ),
 )
 PAIRS = [
     (model.id, {}, dataset)

@@ -65,7 +65,7 @@ def test_guided_samples_keep_their_class(conditional, sampler):
     conditional.sampler, conditional.guidance = sampler, 2.0
     labels = torch.arange(300) % 3
     assert share_in_class(conditional.sample(300, labels, stream()), labels) > 0.97
-    assert conditional.evaluations_per_sample == 2 * samplers.evaluations(sampler, 20)
+    assert conditional.evaluations_per_sample == 2 * samplers.evaluations(sampler, 16)
 
 
 def test_clipped_ddim_loses_what_guided_ddim_keeps():
@@ -111,10 +111,10 @@ def test_a_classifier_guides_too():
     model = fitted(blobs(), 250, conditional=True, guidance_kind="classifier", sampler="ddim")
     labels = torch.arange(300) % 3
     assert share_in_class(model.sample(300, labels, stream()), labels) > 0.9
-    assert model.evaluations_per_sample == 40
+    assert model.evaluations_per_sample == 32
     model.guidance = 0.0
     assert share_in_class(model.sample(300, labels, stream()), labels) < 0.6
-    assert model.evaluations_per_sample == 20
+    assert model.evaluations_per_sample == 16
 
 
 def test_guidance_is_a_line_through_both_guesses():
@@ -227,3 +227,14 @@ def test_sample_in_takes_its_steps_and_counts_them(conditional):
     conditional.sampler, conditional.guidance = "heun", 1.5
     x, cost = conditional.sample_in(3, 5, None, stream())
     assert (len(x), cost) == (5, 10.0)
+
+
+def test_a_unet_denoises_pictures():
+    x = torch.randint(17, (40, 1, 7, 9), generator=stream(), dtype=torch.uint8)
+    data = Dataset("noise", "image", Split(x), Split(x[:9]), Split(x[:9]), levels=17)
+    for prediction in ("levels", "epsilon"):
+        model = fitted(data, 2, network="unet", prediction=prediction, hidden=64, blocks=1)
+        drawn = model.sample(3, None, stream())
+        assert drawn.shape == (3, 1, 7, 9)
+        assert bool(((drawn >= 0) & (drawn < 1)).all())
+        assert model.denoise(x[:2].float(), 2.0).shape == (2, 1, 7, 9)

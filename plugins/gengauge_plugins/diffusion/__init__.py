@@ -15,9 +15,10 @@ _DDPM = (
               "and v for the rest", choices=("auto", "epsilon", "v", "x0", "levels")),
     Parameter("schedule", "cosine", "how noise grows", choices=("cosine", "linear")),
     Parameter("timesteps", 1000, "steps of the chain that is learned", minimum=2),
-    Parameter("sampler", "auto", "what takes the steps to a sample; auto is dpm++, or what a "
-              "pretrained model came with", choices=("auto", "ddpm", "ddim", "dpm++", "heun")),
-    Parameter("steps", 20, "steps of the sampler; Heun's cost two evaluations", minimum=1),
+    Parameter("sampler", "auto", "what takes the steps to a sample; auto is ddpm for "
+              "predicted levels, dpm++ elsewhere, or what a pretrained model came with",
+              choices=("auto", "ddpm", "ddim", "dpm++", "heun")),
+    Parameter("steps", 16, "steps of the sampler; Heun's cost two evaluations", minimum=1),
     Parameter("ema", 0.1, "width of the weights' average over training, below 0.28; 0: none",
               minimum=0),
     Parameter("network", "auto", "perceptron, U-Net, or what suits the data",
@@ -25,7 +26,7 @@ _DDPM = (
     Parameter("hidden", 128, minimum=8,
               doc="width of the perceptron; a U-Net has an eighth as many channels"),
     Parameter("blocks", 3, "residual blocks, of a U-Net at each resolution", minimum=1),
-    Parameter("batch_size", 0, "examples a step; 0 is 128 of levelled and 512 of continuous data",
+    Parameter("batch_size", 0, "examples a step; 0 is 128 of levelled and 256 of continuous data",
               minimum=0),
     Parameter("lr", 4e-3, "peak learning rate", minimum=0),
     Parameter("pretrained", "", "folder of a DDPMPipeline or DDIMPipeline that diffusers saved; "
@@ -52,7 +53,7 @@ def gengauge_models() -> list[ModelSpec]:
             capabilities=("gaussian-diffusion", "diffusion-decoder", "probability-flow",
                           "denoiser", "inpainter", "steps"),
             conditions=("class",),
-            budget="900 steps",
+            budget="700 steps",
             parameters=_DDPM,
         ),
         latent_spec(),

@@ -24,21 +24,15 @@ from gengauge_plugins.diffusion.network import (
     level_logits,
     scaling_of,
 )
-from gengauge_plugins.diffusion.objective import (
-    drawn_ratios,
-    fit_average,
-    noise_like,
-    without_some,
-)
+from gengauge_plugins.diffusion.objective import denoising_loss, fit_average
 from gengauge_plugins.diffusion.pretrained import Pretrained
-from gengauge_plugins.diffusion.schedule import Schedule, alpha_sigma
-from gengauge_plugins.networks.batches import batch_size as chosen_batch
+from gengauge_plugins.diffusion.schedule import Schedule
 from gengauge_plugins.networks.checks import check_varies
 from gengauge_plugins.networks.drawing import normal, refuse_condition
 from gengauge_plugins.networks.labels import asked_labels, training_labels
 from gengauge_plugins.networks.storage import load_network, save_state
 
-_DROPPED = 0.1  # share of labels left out, for guidance without a classifier
+_LEVELLED, _CONTINUOUS = 128, 256  # examples a step
 
 
 class DDPM(Answers):
@@ -87,16 +81,15 @@ class DDPM(Answers):
         schedule: ``cosine`` or ``linear``, see
             :class:`gengauge_plugins.diffusion.schedule.Schedule`.
         timesteps: Steps of the chain that is learned.
-        sampler: ``ddpm``, ``ddim``, ``dpm++`` or ``heun``; ``auto`` takes ``dpm++``, or the
-            scheduler that a pretrained model came with.
+        sampler: ``ddpm``, ``ddim``, ``dpm++`` or ``heun``; ``auto`` takes ``ddpm`` where
+            levels are predicted and ``dpm++`` elsewhere, or what a pretrained model came with.
         steps: Steps of the sampler, at most as many; Heun's cost two evaluations each.
         ema: Width of the average, see :class:`gengauge_plugins.networks.averaging.PowerAverage`.
         network: ``mlp``, ``unet``, or ``auto``: a U-Net for pictures of more than 256 values.
         hidden: Width of the perceptron; the U-Net has an eighth as many channels in full
             size.
         blocks: Residual blocks of the perceptron, of the U-Net at each resolution.
-        batch_size: Examples a step; 0 chooses, see
-            :func:`gengauge_plugins.networks.batches.batch_size`.
+        batch_size: Examples a step; 0 is 128 of levelled and 256 of continuous data.
         lr: Peak learning rate.
         pretrained: Folder of a ``DDPMPipeline`` or ``DDIMPipeline`` that diffusers saved; its
             network, schedule and scheduler are taken as they are, and nothing is trained.
@@ -111,7 +104,7 @@ class DDPM(Answers):
         >>> drawn.mean(0).sub(5).abs().lt(1)
         tensor([True, True])
         >>> model.evaluations_per_sample
-        20.0
+        16.0
     """
 
     name = "ddpm"
@@ -125,7 +118,7 @@ class DDPM(Answers):
         schedule: str = "cosine",
         timesteps: int = 1000,
         sampler: str = "auto",
-        steps: int = 20,
+        steps: int = 16,
         ema: float = 0.1,
         network: str = "auto",
         hidden: int = 128,
@@ -161,9 +154,10 @@ class DDPM(Answers):
             made = build(self.form, self.schedule, scaling_of(data), logits, frequency)
         held_out = self._batch(data.validation, made)
         average = fit_average(
-            run, made, _objective, self._batch(data.train, made),
+            run, made, denoising_loss, self._batch(data.train, made),
             validation=held_out if len(held_out[0]) else None, width=self.ema,
-            batch_size=chosen_batch(self.batch_size, data.levels), lr=self.lr,
+            batch_size=self.batch_size or (_CONTINUOUS if data.levels is None else _LEVELLED),
+            lr=self.lr,
         )  # fmt: skip
         assert isinstance(average, Network)
         self.network = average
@@ -237,7 +231,10 @@ class DDPM(Answers):
 
     @property
     def _sampler(self) -> str:
-        return "dpm++" if self.sampler == "auto" else self.sampler
+        if self.sampler != "auto":
+            return self.sampler
+        # noise that a step leaves on levels is cleaned by the next, and sharper than an equation's
+        return "ddpm" if self.form.predicts == "levels" else "dpm++"
 
     def _labels(
         self, n: int, condition: Condition | None, generator: torch.Generator
@@ -290,18 +287,3 @@ class DDPM(Answers):
             return self._adopt(Pretrained.restored(known), (blank, blank))
         return build(self.form, self.schedule, (blank, blank), blank_logits(self.form),
                      torch.zeros(self.form.classes))  # fmt: skip
-
-
-def _objective(network: Network, x: Tensor, *labels: Tensor, generator: torch.Generator) -> Tensor:
-    denoising, classifier = network.denoising, network.classifier
-    ratios = drawn_ratios(denoising.schedule, len(x), generator, x.device)
-    eps = noise_like(x, generator)
-    condition = None
-    if network.free:
-        condition = without_some(labels[0], len(network.frequency), _DROPPED, generator)
-    loss = denoising.losses(x, eps, ratios, condition).mean()
-    if classifier is not None:
-        alpha, sigma = alpha_sigma(ratios, x)
-        logs = classifier(alpha * x + sigma * eps, ratios)
-        loss = loss + torch.nn.functional.nll_loss(logs, labels[0])
-    return loss

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from gengauge import FitRun, train
-from gengauge_plugins.diffusion.schedule import Schedule
+from gengauge_plugins.diffusion.network import Network
+from gengauge_plugins.diffusion.schedule import Schedule, alpha_sigma
 from gengauge_plugins.networks.averaging import PowerAverage
 from gengauge_plugins.networks.drawing import normal, uniform
 
+_DROPPED = 0.1  # share of labels left out, for guidance without a classifier
 # (network, batch ..., generator=...) -> loss
 Objective = Callable[..., Tensor]
 
@@ -70,3 +72,21 @@ def fit_average(
           clip=1.0, keep_best=False)  # fmt: skip
     average.update()
     return average.network.eval()
+
+
+def denoising_loss(
+    network: Network, x: Tensor, *labels: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Return the loss of the denoiser on states ``x`` ``[n, *event]``, plus a classifier's."""
+    denoising, classifier = network.denoising, network.classifier
+    ratios = drawn_ratios(denoising.schedule, len(x), generator, x.device)
+    eps = noise_like(x, generator)
+    condition = None
+    if network.free:
+        condition = without_some(labels[0], len(network.frequency), _DROPPED, generator)
+    loss = denoising.losses(x, eps, ratios, condition).mean()
+    if classifier is not None:
+        alpha, sigma = alpha_sigma(ratios, x)
+        logs = classifier(alpha * x + sigma * eps, ratios)
+        loss = loss + torch.nn.functional.nll_loss(logs, labels[0])
+    return loss

@@ -51,8 +51,8 @@ def grid(schedule: Schedule, steps: int, sampler: str) -> Tensor:
     """Return the log-ratios ``[steps]`` that a sampler stops at, rising.
 
     All go evenly through the chain, but Heun's method as its authors do: ever shorter steps
-    towards the data (Karras et al. 2022, eq. 5, https://arxiv.org/abs/2206.00364), which on levelled
-    data are lost below the gap between levels.
+    towards the data (Karras et al. 2022, eq. 5, https://arxiv.org/abs/2206.00364). Levelled data
+    loses those below the gap between levels.
     """
     ratios = schedule.log_ratios.cpu()
     if sampler != "heun":
