@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,15 +14,15 @@ import torch
 
 from gengauge import artifacts
 from gengauge.benchmark import Benchmark
-from gengauge.checks import check_dataset
 from gengauge.code import code_fingerprint
 from gengauge.data import Dataset
-from gengauge.errors import NotReadyError, UsageError
+from gengauge.errors import UsageError
 from gengauge.execute import run_trial
-from gengauge.metric import Embedder, Unready
+from gengauge.loading import load_dataset, load_embedder
 from gengauge.plan import Job, MetricChoice
-from gengauge.registry import Registry, load_target
-from gengauge.specs import DatasetSpec, EmbedderSpec, MetricSpec
+from gengauge.pool import Pool, Work
+from gengauge.registry import Registry
+from gengauge.specs import EmbedderSpec, MetricSpec
 from gengauge.store import Record, RunStore
 from gengauge.trial import Setting, Trial, request_of
 
@@ -64,6 +64,7 @@ class Run:
     fresh: bool = False
     limit: int | None = None
     command: Callable[[Job], str] = lambda job: ""
+    workers: int = 1
     shared: dict[Any, Any] = field(default_factory=dict)
 
     def tasks(self, jobs: list[Job]) -> list[Task]:
@@ -103,25 +104,51 @@ class Run:
         return Task(job, trial, dataset, missing, "score" if missing else "")
 
     def execute(self, tasks: list[Task], listener: Listener) -> list[Record]:
-        """Run what is to be done, in order; each record is stored before the next trial starts."""
+        """Run what is to be done; each record is stored as soon as its trial has ended."""
         todo = [t for t in tasks if t.todo]
         self._describe(tasks)
         hook = self.registry.manager.hook
         keys = [t.trial.key for t in tasks]
         _tell(hook.gengauge_run_started, folder=str(self.store.folder), trials=keys)
         listener.started(todo)
-        records = []
         for task in todo:
-            started = time.perf_counter()
             self._clear(task)
-            self.setting.on_progress = lambda s, f, task=task: listener.stage(task, s, f)  # type: ignore[misc]
-            record = run_trial(task.trial, task.job, task.dataset, list(task.missing), self.setting)
+        place = {key: i for i, key in enumerate(keys)}
+        workers = min(self.workers, len(todo))
+        records = []
+        for task, record, seconds in self._results(todo, listener, workers):
             record["command"] = self.command(task.job)
+            record["position"], record["workers"] = place[task.trial.key], max(workers, 1)
             self.store.append(record)
             records.append(record)
             _tell(hook.gengauge_trial_finished, record=record)
-            listener.finished(task, record, time.perf_counter() - started)
-        return records
+            listener.finished(task, record, seconds)
+        return sorted(records, key=lambda r: place[r["trial"]])
+
+    def _results(
+        self, todo: list[Task], listener: Listener, workers: int
+    ) -> Iterator[tuple[Task, Record, float]]:
+        """Yield each task with its record and seconds, as they end."""
+        if workers > 1:
+            todo = sorted(todo, key=lambda t: t.job.choice.spec.control)  # the long ones first
+            work = [Work(t.trial, t.job, t.missing) for t in todo]
+
+            def stage(i: int, name: str, fraction: float) -> None:
+                listener.stage(todo[i], name, fraction)
+
+            pool = Pool(self.setting, self._embedder_specs(todo), self.limit, workers)
+            for i, record, seconds in pool.run(work, stage):
+                yield todo[i], record, seconds
+            return
+        for task in todo:
+            started = time.perf_counter()
+            self.setting.on_progress = lambda s, f, task=task: listener.stage(task, s, f)  # type: ignore[misc]
+            record = run_trial(task.trial, task.job, task.dataset, list(task.missing), self.setting)
+            yield task, record, time.perf_counter() - started
+
+    def _embedder_specs(self, tasks: list[Task]) -> list[EmbedderSpec]:
+        names = {m.embedder for task in tasks for m in task.missing if m.embedder}
+        return [self.registry.embedders[name] for name in sorted(names)]
 
     def _clear(self, task: Task) -> None:
         """Forget a checkpoint that must not be used again."""
@@ -150,38 +177,6 @@ def _tell(hook: Callable[..., Any], **news: Any) -> None:
         hook(**news)
     except Exception as error:
         print(f"warning: a plugin's hook failed: {type(error).__name__}: {error}", file=sys.stderr)
-
-
-def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
-    """Return a dataset by its spec, each split cut to ``limit`` examples where one is given."""
-    try:
-        dataset = load_target(spec.target)(spec)
-    except UsageError as error:  # a file of the user's: what is wrong with it is in the text
-        raise UsageError(f"dataset '{spec.id}': {error}") from None
-    except Exception as error:  # a plugin may raise anything
-        raise UsageError(
-            f"dataset '{spec.id}' cannot be loaded: {type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(dataset, Dataset):
-        raise UsageError(f"{spec.target} returned {type(dataset).__name__}, not a Dataset")
-    try:
-        check_dataset(dataset)
-    except ValueError as error:
-        raise UsageError(f"dataset '{spec.id}' cannot be used: {error}") from None
-    return dataset if limit is None else dataset.limited(limit)
-
-
-def load_embedder(spec: EmbedderSpec, device: torch.device) -> Embedder:
-    """Return an embedder by its spec, or a stand-in that knows why it cannot be built here."""
-    try:
-        embedder: Embedder = load_target(spec.target)(**spec.arguments)
-        if hasattr(embedder, "to"):  # a large network goes where the run is
-            embedder.to(device)
-    except NotReadyError as error:
-        return Unready(spec.id, str(error))
-    except Exception as error:  # a plugin may raise anything; only its own metrics suffer
-        return Unready(spec.id, f"the embedder failed: {type(error).__name__}: {error}")
-    return embedder
 
 
 def choose_device(text: str) -> torch.device:

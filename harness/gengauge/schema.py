@@ -47,7 +47,8 @@ RECORD_SCHEMA: dict[str, Any] = {
         "seeds": {"type": "object"}, "budget": _TEXT, "scores": {"type": "array", "items": _SCORE},
         "timing": {"type": "object"}, "peak_memory": {"type": "object"}, "environment": _TEXT,
         "error": _OBJECT, "command": _TEXT, "artifacts": {"type": "array", "items": _TEXT},
-    }),
+        "position": {"type": "integer"}, "workers": {"type": "integer"},
+    }, optional=("position", "workers")),
 }  # fmt: skip
 
 _ROW_TYPES: dict[str, Any] = {

@@ -60,9 +60,10 @@ class ModelSpec(Spec):
 
     ``budget`` is used when neither the benchmark nor the user names one; ``needs_truth`` asks
     for a dataset whose density is known, ``needs_labels`` for one with classes. Where there is a
-    parameter ``conditional``, the model takes its ``conditions`` only if that is true; where there
-    is one called ``condition``, only the one it names. ``requires`` are modules of the optional
-    dependencies ``extras`` that the model cannot do without.
+    parameter ``conditional``, the model takes its ``conditions`` only if that is true, but for a
+    ``prefix``, which needs no labels; where there is one called ``condition``, only the one it
+    names. ``requires`` are modules of the optional dependencies ``extras`` that the model cannot
+    do without.
     """
 
     family: str
@@ -96,7 +97,8 @@ class ModelSpec(Spec):
         """Return the conditions that a model with these ``parameters`` can be asked for."""
         if "condition" in parameters:
             return tuple(kind for kind in self.conditions if kind == parameters["condition"])
-        return self.conditions if parameters.get("conditional", True) else ()
+        labelled = bool(parameters.get("conditional", True))
+        return tuple(kind for kind in self.conditions if labelled or kind == "prefix")
 
     @property
     def lacks(self) -> str:

@@ -53,14 +53,15 @@ class RunStore:
         return sorted(self.folder.glob("records*.jsonl")) if self.folder.is_dir() else []
 
     def records(self) -> list[Record]:
-        """Return one record a trial, in the order first finished, later lines merged over it."""
+        """Return one record a trial, in the order they were planned, later lines merged over it."""
         merged: dict[str, Record] = {}
         self.warnings = []
         for path in self._files():
             for record in self._read(path):
                 key = record["trial"]
                 merged[key] = merge(merged[key], record) if key in merged else record
-        return list(merged.values())
+        # trials that run side by side end in any order; a report must not show which
+        return sorted(merged.values(), key=lambda record: record.get("position", 0))
 
     def _read(self, path: Path) -> list[Record]:
         records: list[Record] = []
@@ -158,7 +159,7 @@ def _ends_with_newline(path: Path) -> bool:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON through a temporary file, so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # workers may write the same
     temporary.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
     temporary.replace(path)
 

@@ -24,6 +24,7 @@ def gengauge_models():
         spec("gaussian", "Gaussian", parameters=(Parameter("scale", 1.0, minimum=0.0),)),
         spec("crash", "Crash"),
         spec("exits", "Exits"),
+        spec("dies", "Dies"),
         spec("nan", "NotANumber"),
         spec("wrong-shape", "WrongShape"),
         spec("hungry", "Hungry"),

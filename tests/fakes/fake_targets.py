@@ -52,6 +52,11 @@ class Exits(Gaussian):
         raise SystemExit(7)
 
 
+class Dies(Gaussian):
+    def fit(self, data, run):
+        os._exit(3)  # what a crash inside a library looks like from outside
+
+
 class NotANumber(Gaussian):
     def sample(self, n, condition, generator):
         return super().sample(n, condition, generator) * float("nan")

@@ -9,7 +9,7 @@ import torch
 from gengauge import Dataset, DatasetSpec, Split
 from gengauge.checks import check_dataset, check_training
 from gengauge.errors import UsageError
-from gengauge.runner import load_dataset
+from gengauge.loading import load_dataset
 
 X, Y = torch.arange(12.0).view(6, 2), torch.tensor([0, 1, 0, 1, 0, 1])
 SOUND = Dataset("d", "points", *[Split(X, Y)] * 3, class_names=("a", "b"))

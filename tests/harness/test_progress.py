@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests_support import command_line, environment
 
-RUN = ("run", "-d", "points/moons", "--plugin", "fake_models", "--limit", "600", "-s",
+RUN = ("run", "-j", "1", "-d", "points/moons", "--plugin", "fake_models", "--limit", "600", "-s",
        "likelihood", "-m", "gaussian", "-m", "gaussian[scale=2]")  # fmt: skip
 
 

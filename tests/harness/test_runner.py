@@ -174,7 +174,7 @@ def test_a_listener_that_fails_does_not_end_the_run(run, tmp_path: Path) -> None
 
 def test_interrupt_keeps_what_is_finished(tmp_path: Path, run) -> None:
     env = environment(FAKE_FITS=str(tmp_path / "started"))
-    command = command_line(*RUN, "-m", "gaussian", "-m", "slow", *LIKELIHOOD)
+    command = command_line(*RUN, "-j", "1", "-m", "gaussian", "-m", "slow", *LIKELIHOOD)
     process = subprocess.Popen(
         command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         # a shell that runs the tests in the background makes its children deaf to Ctrl-C

@@ -31,6 +31,7 @@ def test_laws_hold_on_clothes(model):
 
 def test_no_family_of_pictures_is_missing():
     assert {m.id for m in MODELS} >= {
-        "autoencoder", "cgan", "flow", "gan", "gmm", "iwae", "mixture-of-categoricals",
-        "naive-bayes", "vae",
+        "autoencoder", "autoregressive", "cgan", "continuous-flow", "ddpm", "flow", "flow-matching",
+        "gan", "gmm", "iwae", "latent-diffusion",
+        "mixture-of-categoricals", "naive-bayes", "vae",
     }  # fmt: skip

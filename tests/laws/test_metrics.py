@@ -11,9 +11,9 @@ from agreement import undocumented
 from gengauge import Dataset, DatasetSpec, Evidence, Split
 from gengauge.budget import Budget
 from gengauge.errors import DivergedError, UnsupportedError
+from gengauge.loading import load_dataset
 from gengauge.metric import Score
 from gengauge.registry import Registry, load_target
-from gengauge.runner import load_dataset
 from gengauge.specs import KINDS
 from gengauge.training import FitRun
 

@@ -33,6 +33,15 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("vae", {"mixtures": 3}, ("pair",)),
     ("vae", {"network": "conv", "width": 8}, ("digits",)),
     ("iwae", {"conditional": True, "k": 3}, ("pair",)),
+    ("flow", {"conditional": True, "noise": "variational"}, ("pair",)),
+    ("flow", {"conditional": True, "kind": "maf"}, ("points/moons",)),
+    (
+        "flow",
+        {"conditional": True, "kind": "glow", "noise": "variational", "width": 8},
+        ("digits",),
+    ),
+    ("flow", {"kind": "nsf-ar", "transforms": 2, "preprocess": "logit"}, ("pair",)),
+    ("continuous-flow", {"conditional": True}, ("points/moons",)),
     ("gan", {"loss": "hinge", "spectral_norm": True}, ("points/moons",)),
     ("gan", {"loss": "wgan-gp"}, ("points/moons",)),
     ("cgan", {"network": "conv"}, ("digits",)),
@@ -40,6 +49,8 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("latent-diffusion", {"condition": "class", "first_stage": "vq"}, ("digits",)),
     ("ddpm", {"conditional": True, "guidance": 2.0}, ("pair", "points/moons")),
     ("ddpm", {"conditional": True, "guidance_kind": "classifier", "hidden": 64}, ("digits",)),
+    ("autoregressive", {"conditional": True}, ("pair", "digits")),
+    ("autoregressive", {"kind": "pixelcnn", "output": "logistics"}, ("pair", "digits")),
 )
 PAIRS = [
     (model.id, {}, dataset)

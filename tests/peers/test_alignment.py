@@ -13,8 +13,8 @@ from sklearn.svm import SVC
 from standins import StandIn
 
 from gengauge import Dataset, Evidence, Split
+from gengauge.loading import load_dataset
 from gengauge.registry import Registry
-from gengauge.runner import load_dataset
 from gengauge_suites.alignment.accuracy import attribute_accuracy, class_accuracy
 from gengauge_suites.alignment.cas import cas
 from gengauge_suites.alignment.clip import clip_r_precision, clip_score

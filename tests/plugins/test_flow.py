@@ -1,72 +1,92 @@
-"""The flow: exact inverse, and a log-determinant that is the Jacobian's."""
+"""The flow: exact inverse, and a log-determinant that is the Jacobian's, of every kind."""
 
 import pytest
 import torch
+from flows import exact, fitted, inside, slope
 from torch.autograd.functional import jacobian
 from worlds import load
 
 from gengauge import Budget, Dataset, FitRun, Split
-from gengauge_plugins.flow.coupling import CouplingFlow, masks
+from gengauge_plugins.flow.flow import Flow
+from gengauge_plugins.flow.kinds import VECTOR_KINDS, Shape, VectorFlow, masks, orders
 from gengauge_plugins.flow.preprocess import Logit, Standardise
+from gengauge_plugins.flow.quantiles import Quantiles
 
 NORMAL = torch.distributions.Normal(0.0, 1.0)
+KINDS = [*((kind, None) for kind in VECTOR_KINDS), ("nsf", 17), ("maf", 17), ("glow", 17),
+         ("glow", None)]  # fmt: skip
 
 
-def fitted(kind: str, levels: int | None) -> CouplingFlow:
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(400, 4, generator=generator) * torch.tensor([1.0, 5.0, 0.2, 2.0]) + 3
-    if levels is not None:
-        x = torch.randint(levels, (400, 1, 2, 2), generator=generator).to(torch.uint8)
-    data = Dataset("x", "points", Split(x[:300]), Split(x[300:350]), Split(x[350:]), levels)
-    model = CouplingFlow(kind=kind, transforms=3, hidden=16, bins=4, batch_size=64)
-    model.fit(data, FitRun(seed=0, budget=Budget.parse("30 steps")))
-    return model
-
-
-@pytest.fixture(scope="module", params=[(k, v) for k in ("nsf", "realnvp") for v in (None, 17)],
-                ids=str)  # fmt: skip
-def flow(request) -> CouplingFlow:
+@pytest.fixture(scope="module", params=KINDS, ids=str)
+def flow(request) -> Flow:
     return fitted(*request.param)
-
-
-def inside(flow: CouplingFlow, n: int = 6) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(1)
-    u = torch.rand(n, 4, generator=generator, dtype=torch.float64)
-    return 0.02 + 0.96 * u if flow.levels else 3 + 2 * (u - 0.5)
 
 
 def test_log_prob_is_the_change_of_variables(flow):
     """log p(x) = log N(f(x)) + log |det df/dx|, the determinant taken by autograd."""
-    x = inside(flow)
-    for one in x:
-        base = flow.network(one[None])[0].detach()
-        slope = jacobian(lambda v: flow.network(v[None])[0].double(), one)
-        expected = NORMAL.log_prob(base).sum() + torch.linalg.slogdet(slope).logabsdet
-        assert abs(float(flow.log_prob(one[None]) - expected)) < 1e-3
+    network = exact(flow)
+    for one in inside(flow):
+        expected = float(NORMAL.log_prob(network(one[None])[0]).sum()) + slope(network, one)
+        assert abs(float(network.log_prob(one[None])) - expected) < 1e-8
+        single = float(flow.log_prob(one.view(1, *flow.shape)))
+        assert abs(single - expected) < 1e-3
 
 
-def test_inverse_returns_the_data(flow):
-    x = inside(flow)
-    assert torch.allclose(flow.network.inverse(flow.network(x)), x, atol=1e-4)
+def test_inverse_returns_the_data_and_the_noise(flow):
+    network, x = exact(flow), inside(flow)
+    noise = torch.randn(4, x.shape[1], generator=torch.Generator().manual_seed(2)).double()
+    assert torch.allclose(network.inverse(network(x)), x, atol=1e-8)
+    assert torch.allclose(network(network.inverse(noise)), noise, atol=1e-5)
 
 
-def test_logit_counts_its_jacobian():
+def test_the_inverse_has_the_inverse_determinant(flow):
+    network = exact(flow)
+    x = inside(flow, 1)
+    noise = network(x)[0].detach()
+    back = torch.linalg.slogdet(jacobian(lambda v: network.inverse(v[None])[0], noise)).logabsdet
+    assert abs(float(back) + slope(network, x[0])) < 1e-6
+
+
+def test_a_single_value_is_a_flow_too():
+    for kind in VECTOR_KINDS:
+        flow = VectorFlow(1, kind, Shape(2, 8, 4)).double()
+        z = torch.linspace(-2, 2, 5, dtype=torch.float64)[:, None].requires_grad_()
+        noise, log_det = flow(z)
+        [slopes] = torch.autograd.grad(noise.sum(), z)
+        assert torch.allclose(slopes[:, 0].abs().log(), log_det)
+        assert torch.allclose(flow.inverse(noise), z)
+
+
+@pytest.mark.parametrize("forward", [
+    Logit.of(torch.rand(50, 3, generator=torch.Generator().manual_seed(1)), 0.05),
+    Quantiles.of(torch.randint(5, (50, 3), generator=torch.Generator().manual_seed(1)), 5),
+], ids=["logit", "quantiles"])  # fmt: skip
+def test_levels_are_counted_with_their_jacobian(forward):
     y = torch.rand(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    forward = Logit.of(torch.rand(50, 3, generator=torch.Generator().manual_seed(1)), 0.05)
     for one in y:
-        slope = jacobian(lambda v: forward(v[None])[0][0], one)
-        expected = torch.linalg.slogdet(slope).logabsdet
+        matrix = jacobian(lambda v: forward(v[None])[0][0], one)
+        expected = torch.linalg.slogdet(matrix).logabsdet
         assert abs(float(forward(one[None])[1] - expected)) < 1e-10
     assert torch.allclose(forward.inverse(forward(y)[0]), y, atol=1e-12)
 
 
+def test_quantiles_alone_are_the_independent_values():
+    """The normal scores' density integrates, over a level, to that level's share of training."""
+    x = torch.tensor([[0], [0], [2], [2], [2]])
+    scores = Quantiles.of(x, levels=3)
+    z, log_det = scores((torch.arange(3)[:, None] + 0.5) / 3)
+    mass = (NORMAL.log_prob(z).sum(1) + log_det).exp() / 3
+    share = 0.99 * torch.tensor([0.4, 0.0, 0.6]) + 0.01 / 3
+    assert torch.allclose(mass, share.double())
+    assert float(scores(torch.tensor([[1.0]]))[1]) == -torch.inf
+
+
 def test_density_is_zero_where_the_logit_is_not_defined():
-    model = fitted("nsf", 17)
-    far = torch.full((1, 1, 2, 2), 0.5)
-    far[0, 0, 0, 0] = 1.5
-    edge = torch.zeros(1, 1, 2, 2)
+    model = fitted("nsf", 17, preprocess="logit")
+    far = torch.full((1, 4), 0.5)
+    far[0, 0] = 1.5
     assert float(model.log_prob(far)) == -torch.inf
-    assert torch.isfinite(model.log_prob(edge)).all()
+    assert torch.isfinite(model.log_prob(torch.zeros(1, 4))).all()
 
 
 def test_standardising_makes_unit_variance():
@@ -77,18 +97,27 @@ def test_standardising_makes_unit_variance():
 
 
 @pytest.mark.parametrize("features", [2, 3, 64])
-def test_masks_come_in_complementary_pairs(features):
+def test_masks_and_orders_come_in_complementary_pairs(features):
     drawn = masks(features, 4)
     for a, b in zip(drawn[::2], drawn[1::2], strict=True):
         assert (a ^ b).all()
         assert a.any()
         assert b.any()
+    placed = orders(features, 4)
+    for a, b in zip(placed[::2], placed[1::2], strict=True):
+        assert (a + b == features - 1).all()
+        assert sorted(a.tolist()) == list(range(features))
 
 
-@pytest.mark.parametrize("kind", ["nsf", "realnvp"])
+@pytest.mark.parametrize("kind", ["nsf", "nsf-ar"])
+def test_a_coupling_flow_samples_in_one_pass(kind):
+    assert fitted(kind, None).evaluations_per_sample == (1 if kind == "nsf" else 4)
+
+
+@pytest.mark.parametrize("kind", ["nsf", "realnvp", "maf"])
 def test_a_table_in_raw_units_is_learned(kind):
     data = load("table/breast-cancer")
-    model = CouplingFlow(kind=kind, transforms=2, hidden=32, bins=4)
+    model = Flow(kind=kind, transforms=2, hidden=32, bins=4)
     model.fit(data.for_training(), FitRun(seed=0, budget=Budget.parse("40 steps")))
     x = data.train.x.double()
     independent = torch.distributions.Normal(x.mean(0), x.std(0)).log_prob(data.test.x).sum(1)
@@ -121,4 +150,4 @@ def test_wrong_data_never_trains():
     for wrong, levels, said in cases:
         data = Dataset("x", "points", Split(wrong), Split(wrong[:0]), Split(wrong[:0]), levels)
         with pytest.raises(ValueError, match=said):
-            CouplingFlow().fit(data, FitRun(seed=0, budget=Budget.parse("1 steps")))
+            Flow().fit(data, FitRun(seed=0, budget=Budget.parse("1 steps")))

@@ -8,8 +8,8 @@ import torch
 from standins import StandIn
 
 from gengauge import Budget, Dataset, Evidence, FitRun, Split
+from gengauge.loading import load_dataset
 from gengauge.registry import Registry, load_target
-from gengauge.runner import load_dataset
 from gengauge_suites.alignment.cas import cas
 
 REGISTRY = Registry()

@@ -15,14 +15,22 @@ CPU = torch.device("cpu")
 MIB = 2**20
 
 
-def test_a_sampler_that_sleeps_5_ms_has_that_latency_within_10_percent():
+@pytest.fixture
+def ticking(monkeypatch):
+    """A clock that sleeping alone moves, so that other load on the machine does not matter."""
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+
+
+def test_a_sampler_that_sleeps_5_ms_has_at_least_that_latency_by_the_real_clock():
     score = speed.latency_p50(evidence(Sleeper(0.005)))
-    assert score.value == pytest.approx(0.005, rel=0.1)
+    assert 0.005 <= score.value < 0.05
     assert score.interval.low <= score.value <= score.interval.high
     assert score.details["readings"] >= 20
 
 
-def test_percentiles_follow_a_sampler_that_is_slow_one_time_in_ten():
+def test_percentiles_follow_a_sampler_that_is_slow_one_time_in_ten(ticking):
     class Uneven(Sleeper):
         calls = 0
 
@@ -33,19 +41,19 @@ def test_percentiles_follow_a_sampler_that_is_slow_one_time_in_ten():
 
     found = evidence(Uneven(0))
     assert speed.latency_p50(found).value < 0.01
-    assert speed.latency_p95(found).value == pytest.approx(0.03, rel=0.2)
+    assert speed.latency_p95(found).value == pytest.approx(0.03)
 
 
-def test_throughput_grows_with_the_batch_of_a_sampler_that_does_not():
+def test_throughput_grows_with_the_batch_of_a_sampler_that_does_not(ticking):
     score = speed.samples_per_second(evidence(Sleeper(0.005)))
     rates = score.details["by_batch_size"]
-    assert rates["16"] == pytest.approx(16 / 0.005, rel=0.15)
+    assert rates["16"] == pytest.approx(16 / 0.005)
     assert score.details["batch_size"] == 1024
     assert score.value == rates["1024"]
     assert score.interval.low <= score.value <= score.interval.high
 
 
-def test_a_slow_model_keeps_the_whole_suite_within_its_allowance():
+def test_a_slow_model_keeps_the_whole_suite_within_its_allowance(ticking):
     """Counted in calls, not by the clock: what a model takes is given, what a machine takes not."""
 
     class Counted(Sleeper):
@@ -65,7 +73,7 @@ def test_a_slow_model_keeps_the_whole_suite_within_its_allowance():
         assert sum(s.value is not None for s in scores) >= 6
 
 
-def test_a_batch_timed_once_is_no_throughput():
+def test_a_batch_timed_once_is_no_throughput(ticking):
     """A machine under load may leave no time for a second call: one reading has no interval."""
 
     class SlowAtFirst(Sleeper):
@@ -78,7 +86,7 @@ def test_a_batch_timed_once_is_no_throughput():
     assert score.interval.low <= score.value <= score.interval.high
 
 
-def test_loading_and_the_first_sample_are_timed_apart():
+def test_loading_and_the_first_sample_are_timed_apart(ticking):
     class Lazy(StandIn):
         ready = False
 
@@ -93,8 +101,8 @@ def test_loading_and_the_first_sample_are_timed_apart():
         return Lazy()
 
     found = evidence(Lazy(), reload=reload)
-    assert speed.setup_seconds(found).value == pytest.approx(0.02, rel=0.2)
-    assert speed.first_sample_seconds(found).value == pytest.approx(0.06, rel=0.15)
+    assert speed.setup_seconds(found).value == pytest.approx(0.02)
+    assert speed.first_sample_seconds(found).value == pytest.approx(0.06)
     assert speed.latency_p50(found).value < 0.01
 
 

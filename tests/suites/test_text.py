@@ -14,8 +14,8 @@ from tests_support import Cli
 from gengauge import Dataset, Evidence
 from gengauge.artifacts import save_picture, save_reference
 from gengauge.errors import UnsupportedError, UsageError
+from gengauge.loading import load_dataset
 from gengauge.registry import Registry, load_target
-from gengauge.runner import load_dataset
 from gengauge_suites.datasets import text
 
 ID = "text/devils-dictionary"

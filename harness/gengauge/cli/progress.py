@@ -70,6 +70,7 @@ class Bar:
 
     def __init__(self, bar: Any) -> None:
         self.bar, self.done = bar, 0.0
+        self.begun: dict[str, float] = {}  # work done of the trials that are under way
 
     def started(self, tasks: list[Task]) -> None:
         """Set the length."""
@@ -78,14 +79,16 @@ class Bar:
     def stage(self, task: Task, stage: str, fraction: float) -> None:
         """Move within a trial."""
         low, high = _SHARE[stage]
-        completed = self.done + _weight(task) * (low + (high - low) * fraction)
+        self.begun[task.trial.key] = _weight(task) * (low + (high - low) * fraction)
+        completed = self.done + sum(self.begun.values())
         label = f"{task.trial.label} on {task.trial.dataset}: {stage}"
         self.bar.update(self.id, completed=completed, description=label)
 
     def finished(self, task: Task, record: Record, seconds: float) -> None:
         """Move past a trial and leave its line above the bar."""
         self.done += _weight(task)
-        self.bar.update(self.id, completed=self.done)
+        self.begun.pop(task.trial.key, None)
+        self.bar.update(self.id, completed=self.done + sum(self.begun.values()))
         self.bar.console.print(summary(task, record, seconds), markup=False, highlight=False)
 
 

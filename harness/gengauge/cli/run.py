@@ -51,6 +51,13 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     help="CPU threads; more help large networks only.",
 )
 @click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Trials to run side by side.  [default: as many as cores and memory allow; 1 on a GPU]",
+)
+@click.option(
     "--set",
     "settings",
     multiple=True,
@@ -187,16 +194,19 @@ def _note_unfit(benchmark: Benchmark, registry: Any, options: dict[str, Any]) ->
 
 
 def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str, Any]) -> Run:
+    from gengauge.pool import default_workers
     from gengauge.runner import Run, choose_device
     from gengauge.store import RunStore
 
     folder = options["output"] or Path("runs") / benchmark.name
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"'{folder}' is a file; give -o a folder")
+    device = choose_device(options["device"])
     return Run(
-        benchmark, registry, RunStore(folder), choose_device(options["device"]),
+        benchmark, registry, RunStore(folder), device,
         options["retry_failed"], options["fresh"], options["limit"],
         command=lambda job: reproduction(name, job, options),
+        workers=options["jobs"] or default_workers(options["threads"], device.type == "cuda"),
     )  # fmt: skip
 
 

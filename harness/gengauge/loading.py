@@ -1,0 +1,44 @@
+"""Builds what a spec describes: data sets, which must be sound, and embedders, which may not be."""
+
+from __future__ import annotations
+
+import torch
+
+from gengauge.checks import check_dataset
+from gengauge.data import Dataset
+from gengauge.errors import NotReadyError, UsageError
+from gengauge.metric import Embedder, Unready
+from gengauge.registry import load_target
+from gengauge.specs import DatasetSpec, EmbedderSpec
+
+
+def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
+    """Return a dataset by its spec, each split cut to ``limit`` examples where one is given."""
+    try:
+        dataset = load_target(spec.target)(spec)
+    except UsageError as error:  # a file of the user's: what is wrong with it is in the text
+        raise UsageError(f"dataset '{spec.id}': {error}") from None
+    except Exception as error:  # a plugin may raise anything
+        raise UsageError(
+            f"dataset '{spec.id}' cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(dataset, Dataset):
+        raise UsageError(f"{spec.target} returned {type(dataset).__name__}, not a Dataset")
+    try:
+        check_dataset(dataset)
+    except ValueError as error:
+        raise UsageError(f"dataset '{spec.id}' cannot be used: {error}") from None
+    return dataset if limit is None else dataset.limited(limit)
+
+
+def load_embedder(spec: EmbedderSpec, device: torch.device) -> Embedder:
+    """Return an embedder by its spec, or a stand-in that knows why it cannot be built here."""
+    try:
+        embedder: Embedder = load_target(spec.target)(**spec.arguments)
+        if hasattr(embedder, "to"):  # a large network goes where the run is
+            embedder.to(device)
+    except NotReadyError as error:
+        return Unready(spec.id, str(error))
+    except Exception as error:  # a plugin may raise anything; only its own metrics suffer
+        return Unready(spec.id, f"the embedder failed: {type(error).__name__}: {error}")
+    return embedder

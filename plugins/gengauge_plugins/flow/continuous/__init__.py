@@ -1,0 +1,1 @@
+"""Continuous flows: data carried to noise by a neural ordinary differential equation."""

@@ -1,0 +1,1 @@
+"""Multiscale convolutional flows of images."""
