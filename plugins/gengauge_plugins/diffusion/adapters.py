@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from gengauge import FitRun, seeds
 from gengauge.errors import NotReadyError
-from gengauge_plugins.diffusion.ddpm import DDPM, _objective
+from gengauge_plugins.diffusion.ddpm import DDPM
 from gengauge_plugins.diffusion.network import Network, blank_logits, build
-from gengauge_plugins.diffusion.objective import fit_average
+from gengauge_plugins.diffusion.objective import denoising_loss, fit_average
 
 _ROWS = "context.vectors"  # the table of classes
 
@@ -93,7 +93,7 @@ def fitted(
 ) -> Network:
     """Train the adapter of ``network`` and return the average of its weights, merged."""
     found = fit_average(
-        run, network, _objective, given, validation=held_out if len(held_out[0]) else None,
+        run, network, denoising_loss, given, validation=held_out if len(held_out[0]) else None,
         width=width, batch_size=batch_size, lr=lr,
     )  # fmt: skip
     assert isinstance(found, Network)
