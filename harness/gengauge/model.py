@@ -186,6 +186,42 @@ class Guided(Protocol):
 
 
 @runtime_checkable
+class Adapted(Protocol):
+    """Was fine-tuned from a base model, to classes that the base had never seen.
+
+    Everything it has over its base is scored as a difference: what it won on the new classes,
+    what it lost on the old ones, and what that took.
+    """
+
+    @property
+    def new_classes(self) -> Sequence[int]:
+        """Labels of the classes it was adapted to; all others are the base's own."""
+        ...
+
+    @property
+    def adapter_parameters(self) -> int:
+        """Fitted numbers that are stored beside the base."""
+        ...
+
+    @property
+    def base_parameters(self) -> int:
+        """Fitted numbers of the base."""
+        ...
+
+    @property
+    def adaptation_seconds(self) -> float:
+        """Seconds the adaptation took, the base's own training left out."""
+        ...
+
+    def sample_base(self, n: int, condition: Condition, generator: torch.Generator) -> Tensor:
+        """Return what the base alone answers, from the same noise as ``sample``.
+
+        Asked for a new class, it gives samples of no class in particular.
+        """
+        ...
+
+
+@runtime_checkable
 class CountsNFE(Protocol):
     """States how many network evaluations one sample costs (guidance counts 2)."""
 
@@ -227,6 +263,7 @@ CAPABILITIES: dict[str, type] = {
     "classifier": Classifier,
     "captioner": Captioner,
     "steps": TakesSteps,
+    "adapted": Adapted,
 }
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from importlib.util import find_spec
 
 from gengauge.errors import SpecError
 from gengauge.parameters import Parameter, Value, resolve
@@ -22,6 +23,13 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 def _check(condition: bool, message: str) -> None:
     if not condition:
         raise SpecError(message)
+
+
+def _there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # a parent is missing, or something hides the module
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +61,9 @@ class ModelSpec(Spec):
     ``budget`` is used when neither the benchmark nor the user names one; ``needs_truth`` asks
     for a dataset whose density is known, ``needs_labels`` for one with classes. Where there is a
     parameter ``conditional``, the model takes its ``conditions`` only if that is true, but for a
-    ``prefix``, which needs no labels.
+    ``prefix``, which needs no labels; where there is one called ``condition``, only the one it
+    names. ``requires`` are modules of the optional dependencies ``extras`` that the model cannot
+    do without.
     """
 
     family: str
@@ -67,6 +77,7 @@ class ModelSpec(Spec):
     control: bool = False
     budget: str = ""
     extras: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,8 +95,18 @@ class ModelSpec(Spec):
 
     def takes(self, parameters: Mapping[str, Value]) -> tuple[str, ...]:
         """Return the conditions that a model with these ``parameters`` can be asked for."""
+        if "condition" in parameters:
+            return tuple(kind for kind in self.conditions if kind == parameters["condition"])
         labelled = bool(parameters.get("conditional", True))
         return tuple(kind for kind in self.conditions if labelled or kind == "prefix")
+
+    @property
+    def lacks(self) -> str:
+        """Which packages are missing here that the model needs, and what to do; empty if none."""
+        missing = [module for module in self.requires if not _there(module)]
+        if not missing:
+            return ""
+        return f"needs {' and '.join(missing)}: pip install 'gengauge[{','.join(self.extras)}]'"
 
     def fits(self, dataset: DatasetSpec, parameters: Mapping[str, Value] | None = None) -> str:
         """Return why this model cannot be trained on ``dataset``, or an empty string."""
@@ -95,9 +116,12 @@ class ModelSpec(Spec):
             return "takes " + ("levelled" if self.levelled else "continuous") + " data only"
         if self.needs_truth and not dataset.has_truth:
             return "needs a dataset whose density is known"
-        asked = self.needs_labels or (parameters or {}).get("conditional", False)
-        if asked and not dataset.labelled:
+        given = parameters or {}
+        asked = given.get("condition", "class" if given.get("conditional", False) else "")
+        if (self.needs_labels or asked == "class") and not dataset.labelled:
             return "needs class labels"
+        if asked == "caption" and not dataset.captioned:
+            return "needs captions"
         return ""
 
 

@@ -51,6 +51,8 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("ddpm", {"conditional": True, "guidance_kind": "classifier", "hidden": 64}, ("digits",)),
     ("flow-matching", {"conditional": True, "coupling": "ot", "guidance": 2.0}, ("digits",)),
     ("schroedinger-bridge", {"conditional": True, "sampler": "ode"}, ("points/moons",)),
+    ("latent-diffusion", {"condition": "caption"}, ("pair",)),
+    ("latent-diffusion", {"condition": "class", "first_stage": "vq"}, ("digits",)),
 )
 PAIRS = [
     (model.id, {}, dataset)

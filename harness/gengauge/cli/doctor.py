@@ -115,6 +115,9 @@ def _targets(registry: Any) -> list[dict[str, Any]]:
 
     rows = []
     for spec in registry.models.values():
+        if spec.lacks:
+            rows.append(_row(f"model {spec.id}", "missing", *spec.lacks.split(": ", 1)))
+            continue
         try:
             load_target(spec.target)
         except Exception as error:

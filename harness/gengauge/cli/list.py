@@ -17,7 +17,8 @@ def _models(registry: Registry) -> Iterable[Row]:
     for s in registry.models.values():
         yield {
             "id": s.id, "family": s.family, "data": list(s.modalities),
-            "capabilities": list(s.capabilities), "budget": s.budget or None, "summary": s.summary,
+            "capabilities": list(s.capabilities), "budget": s.budget or None,
+            "missing": s.lacks or None, "summary": s.summary,
         }  # fmt: skip
 
 

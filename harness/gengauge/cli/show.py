@@ -72,6 +72,8 @@ def _describe(kind: str, spec: Any, registry: Registry) -> dict[str, Any]:
     shown["from"] = f"{plugin.distribution} {plugin.version}".strip()
     if isinstance(spec, EmbedderSpec):
         shown["weights"] = [asdict(file) for file in spec.weights]
+    if isinstance(spec, ModelSpec):
+        shown["missing"] = spec.lacks
     if isinstance(spec, ModelSpec | MetricSpec):
         shown["parameters"] = [_parameter(p) for p in spec.parameters]
     shown.update(_fits(spec, registry))

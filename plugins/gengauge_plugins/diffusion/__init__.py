@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gengauge import ModelSpec, Parameter, hookimpl
+from gengauge_plugins.diffusion.specs_more import latent_spec, lora_spec
 
 _DDPM = (
     Parameter("conditional", False, "learn class labels too, and sample by class"),
@@ -33,9 +34,12 @@ _DDPM = (
 )  # fmt: skip
 
 
+_NOT_LORA = ("conditional", "guidance_kind", "pretrained")
+
+
 @hookimpl
 def gengauge_models() -> list[ModelSpec]:
-    """Return the denoising diffusion model."""
+    """Return the diffusion models: plain, in codes, and adapted."""
     return [
         ModelSpec(
             id="ddpm",
@@ -52,4 +56,6 @@ def gengauge_models() -> list[ModelSpec]:
             budget="700 steps",
             parameters=_DDPM,
         ),
+        latent_spec(),
+        lora_spec(tuple(p for p in _DDPM if p.name not in _NOT_LORA)),
     ]  # fmt: skip
