@@ -76,10 +76,14 @@ def test_every_peer_file_reads_its_budgets():
 
 # Readings of a clock or a counter, and counts that the model states: no formula to agree on.
 READINGS = {
+    "adaptation_seconds", "adapter_parameters", "adapter_share",
     "energy_per_sample", "evaluations_per_sample", "train_examples_per_second", "train_seconds",
 }  # fmt: skip
 # A rule of ours on top of a distance that has its own peers.
-DERIVED = {"evaluations_to_fd", "evaluations_to_sliced_w2"}
+DERIVED = {
+    "evaluations_to_fd", "evaluations_to_sliced_w2",
+    "fd_new_delta", "fd_old_delta", "sliced_w2_new_delta", "sliced_w2_old_delta",
+}  # fmt: skip
 
 
 def test_every_statistic_is_compared_with_a_peer(generator):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-MODULES = ["bigram", "naive_bayes", "mixture", "vae", "gan", "flow", "controls"]
+MODULES = ["bigram", "naive_bayes", "mixture", "vae", "gan", "flow", "controls", "diffusion"]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -31,7 +31,7 @@ class Vocabulary:
     >>> known = Vocabulary.of(["a red star", "a blue star"])
     >>> known.tokens(["a green star", "red"])
     tensor([[2, 1, 3],
-            [5, 0, 0]])
+            [4, 0, 0]])
     """
 
     known: tuple[str, ...]

@@ -81,7 +81,7 @@ class LatentDiffusion:
             and only ``steps`` counts of all the rest.
 
     Example:
-        >>> from gengauge import Budget
+        >>> from gengauge import Budget, Split
         >>> x = torch.randint(5, (64, 1, 4, 4), generator=torch.Generator().manual_seed(0)).byte()
         >>> data = Dataset("noise", "image", *[Split(x)] * 3, levels=5)
         >>> model = LatentDiffusion(hidden=16, width=4, steps=4)

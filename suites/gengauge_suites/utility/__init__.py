@@ -8,7 +8,7 @@ from typing import Any
 from gengauge.hooks import hookimpl
 from gengauge.parameters import Parameter
 from gengauge.specs import MetricSpec
-from gengauge_suites.utility.specs_adaptation import adaptation
+from gengauge_suites.utility.specs_adaptation import adapted
 
 _HOME = "gengauge_suites.utility"
 
@@ -19,7 +19,7 @@ def gengauge_metrics() -> Iterable[MetricSpec]:
     yield from _restoration()
     yield from _classification()
     yield from _clustering()
-    yield from adaptation()
+    yield from adapted()
     yield _metric(
         "caption_accuracy", "Caption accuracy", "share", "higher", "captions:caption_accuracy",
         modalities=("image",), condition="caption",

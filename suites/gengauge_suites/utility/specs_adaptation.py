@@ -21,7 +21,7 @@ _SLICED = (
 )
 
 
-def adaptation() -> Iterable[MetricSpec]:
+def adapted() -> Iterable[MetricSpec]:
     """Return the metrics of a model that was adapted from a base, as differences from it."""
     for name, label, words, unit, reference, options in (
         ("fd", "FD", "Frechet distance", "squared feature distance", _FRECHET,
