@@ -15,6 +15,7 @@ from tests_support import FAKES, Cli, command_line, environment
 os.environ["OMP_NUM_THREADS"] = "1"  # as the command line does, before torch is imported
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, on one worker, the tests that share an expensive fixture."""
     for item in items:
