@@ -15,16 +15,14 @@ from tests_support import FAKES, Cli, command_line, environment
 os.environ["OMP_NUM_THREADS"] = "1"  # as the command line does, before torch is imported
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep together, on one worker, the tests that share an expensive fixture."""
-    for item in items:
-        group = str(item.path)
-        if "/e2e/" in group:
-            group = "e2e"  # the main job is run once for all of them
-        elif "case" in getattr(item, "fixturenames", ()):
-            group += item.callspec.id.rpartition("-")[0]  # a fitted model is judged by every law
-        item.add_marker(pytest.mark.xdist_group(group))
+    group = str(item.path)
+    if "/e2e/" in group:
+        group = "e2e"  # the main job is run once for all of them
+    elif "case" in getattr(item, "fixturenames", ()):
+        group += item.callspec.id.rpartition("-")[0]  # a fitted model is judged by every law
+    item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)

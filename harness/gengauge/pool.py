@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -136,8 +137,16 @@ def _start(setting: Setting, embedders: list[EmbedderSpec], limit: int | None, n
     """Set this process up; an interrupt at the keyboard is for the parent to handle."""
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_parent, daemon=True).start()
     setting.embedders.update({s.id: load_embedder(s, setting.device) for s in embedders})
     _worker = _Worker(setting, limit, news)
+
+
+def _follow_parent() -> None:
+    """End with the parent, however it was killed: nobody else would ever ask for a result."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run(index: int, work: Work) -> tuple[Record, float]:

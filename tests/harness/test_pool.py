@@ -52,7 +52,8 @@ def test_a_dead_worker_says_what_to_do(cli: Cli, tmp_path: Path) -> None:
     assert "-j 1" in done.stderr
 
 
-def test_interrupt_leaves_no_worker_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_end_leaves_a_worker_behind(tmp_path: Path, how: signal.Signals) -> None:
     command = command_line(*RUN, "-m", "slow", "-m", "slow[name=slower]", "-j", "2", "-o", "out")
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -62,10 +63,14 @@ def test_interrupt_leaves_no_worker_behind(tmp_path: Path) -> None:
     deadline = time.monotonic() + 120
     while not (tmp_path / "started").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    if how == signal.SIGINT:
+        os.killpg(process.pid, how)  # as a terminal does: to the whole group
+    else:
+        process.send_signal(how)
     _, stderr = process.communicate(timeout=60)  # ends only when no worker holds the pipe
-    assert process.returncode == 130, stderr
-    assert "the same command goes on from there" in stderr
+    if how == signal.SIGINT:
+        assert process.returncode == 130, stderr
+        assert "the same command goes on from there" in stderr
     assert "Traceback" not in stderr
 
 
