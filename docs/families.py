@@ -1,9 +1,11 @@
 """Writes docs/families.md: what each family reaches on the shipped data, from finished runs.
 
     gengauge run quick --seeds 0-2 -o runs/families-quick
+    gengauge run docs/variants.toml -o runs/families-variants
+    gengauge run points -o runs/families-points
     gengauge run points --seeds 0-2 -d points/eight-gaussians -o runs/families-points
     gengauge run cpu-long -o runs/families-long
-    python docs/families.py runs/families-quick runs/families-points runs/families-long
+    python docs/families.py runs/families-*
 
 Nothing is trained here: every number is read from the runs' records, and what a family assumes
 from the docstring of its class. ``families.toml`` says which scores are shown and what they are
@@ -65,6 +67,15 @@ def gathered(folders: Iterable[str]) -> tuple[Values, dict[str, dict[str, Any]]]
                 if score["value"] is not None:
                     values.setdefault((dataset, model, score["metric"]), []).append(score)
     return values, training
+
+
+def cell(scores: list[dict[str, Any]] | None, column: dict[str, Any], dataset: str) -> str:
+    """Return one score of a table; with ``over_truth`` what exceeds the dataset's own entropy."""
+    if scores and column.get("over_truth"):
+        spec = Registry().datasets[dataset]
+        truth = load_target(spec.target)(spec).truth
+        scores = [{**s, "value": s["value"] - truth.entropy} for s in scores]
+    return figure(scores, column.get("bits", 0))
 
 
 def figure(scores: list[dict[str, Any]] | None, bits: int = 0) -> str:
@@ -146,7 +157,7 @@ def table(
              "| :--- | ---: |" + " ---: |" * len(heads)]  # fmt: skip
     models = dict.fromkeys(model for d, model, _ in values if d == id_)
     for model in sorted(models, key=lambda m: m in controls):
-        cells = [figure(values.get((id_, model, c["metric"])), c.get("bits", 0)) for c in columns]
+        cells = [cell(values.get((id_, model, c["metric"])), c, id_) for c in columns]
         if any(cells):
             spent = training[f"{id_} {model}"]
             steps = f"{spent['steps']:,} steps, {spent['seconds']:.0f} s" if spent["steps"] else ""

@@ -15,14 +15,33 @@ from tests_support import FAKES, Cli, command_line, environment
 os.environ["OMP_NUM_THREADS"] = "1"  # as the command line does, before torch is imported
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep together, on one worker, the tests that share an expensive fixture."""
-    group = str(item.path)
-    if "/e2e/" in group:
-        group = "e2e"  # the main job is run once for all of them
-    elif "case" in getattr(item, "fixturenames", ()):
-        group += item.callspec.id.rpartition("-")[0]  # a fitted model is judged by every law
-    item.add_marker(pytest.mark.xdist_group(group))
+def together(nodeid: str) -> str:
+    """Return what is the same for tests that share an expensive fixture.
+
+    >>> together("tests/laws/test_models.py::test_law[vae-digits-fit_is_deterministic]")
+    'tests/laws/test_models.py::test_law[vae-digits'
+    """
+    path = nodeid.partition("::")[0]
+    if path.startswith("tests/e2e/"):
+        return "tests/e2e"  # the main job is run once for all of them
+    # a fitted model is judged by every law
+    return nodeid.rpartition("-")[0] if path == "tests/laws/test_models.py" else path
+
+
+@pytest.hookimpl(optionalhook=True)  # there is none to call it without pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep on one worker what belongs together.
+
+    The markers that pytest-xdist 3.8 has for it are not seen with pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    config.option.loadscopereorder = False  # the main job comes first, and is the longest
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -68,7 +68,7 @@ def test_a_slow_model_keeps_the_whole_suite_within_its_allowance(ticking):
     for model in (Counted(0.05), Counted(0)):
         found = evidence(model, reload=lambda: StandIn())
         plain = [spec for spec in gengauge_metrics() if not spec.embedded]
-        scores = [load_target(spec.target)(found) for spec in plain]
+        scores = [load_target(spec.target)(found, **spec.resolve({})) for spec in plain]
         assert model.spent < 2.75  # 2.5 s of allowance, a last call, and one to count operations
         assert sum(s.value is not None for s in scores) >= 6
 

@@ -31,7 +31,7 @@ class Denoising(nn.Module):
     Example:
         >>> from gengauge_plugins.networks.timed import TimedMLP
         >>> denoising = Denoising(TimedMLP(2, 2, hidden=8), Schedule.of("cosine", 10), "v")
-        >>> denoising(torch.ones(3, 2), torch.zeros(3))  # untrained: alpha times the state
+        >>> denoising(torch.ones(3, 2), torch.zeros(3)).detach()  # untrained: alpha times the state
         tensor([[0.7071, 0.7071],
                 [0.7071, 0.7071],
                 [0.7071, 0.7071]])
@@ -93,7 +93,8 @@ class LevelDenoising(Denoising):
         >>> network = TimedMLP(2, degree(3), hidden=8)
         >>> schedule, even = Schedule.of("cosine", 10), torch.zeros(1, 3)
         >>> denoising = LevelDenoising(network, schedule, 3, even)
-        >>> denoising(torch.tensor([[0.93], [0.08]]), schedule.log_ratios[:2]).round(decimals=4)
+        >>> noisy = torch.tensor([[0.93], [0.08]])
+        >>> denoising(noisy, schedule.log_ratios[:2]).detach().round(decimals=4)
         tensor([[1.],
                 [0.]])
     """

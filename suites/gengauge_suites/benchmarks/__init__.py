@@ -10,6 +10,7 @@ from gengauge.specs import BenchmarkSpec
 
 QUICK = files(__package__) / "quick.toml"
 POINTS = files(__package__) / "points.toml"
+STANDARD = files(__package__) / "standard.toml"
 CPU_LONG = files(__package__) / "cpu-long.toml"
 
 
@@ -23,8 +24,13 @@ def gengauge_benchmarks() -> Iterable[BenchmarkSpec]:
     )
     yield BenchmarkSpec(
         id="points",
-        summary="Five planar densities whose true entropy is known",
+        summary="Five planar densities whose true entropy is known, at budgets that come near it",
         target="gengauge_suites.benchmarks:POINTS",
+    )
+    yield BenchmarkSpec(
+        id="standard",
+        summary="Fashion-MNIST, every family at ten minutes of one graphics card",
+        target="gengauge_suites.benchmarks:STANDARD",
     )
     yield BenchmarkSpec(
         id="cpu-long",

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gengauge.data import dequantise
@@ -50,6 +51,7 @@ def _score(
     """
     model, data = evidence.model, evidence.dataset
     assert isinstance(model, ProbabilityFlow)
+    model.log_base(x[:1].to(torch.float64))  # one that has none says so before anything is solved
     exact = data.dimensions <= flow_ode.EXACT_UP_TO
     generator = evidence.generator("probes")
     signs = None if exact else flow_ode.rademacher(probes, len(x), data.dimensions, generator)
