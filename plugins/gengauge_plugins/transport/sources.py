@@ -35,7 +35,8 @@ def each_once(x: Tensor, n: int, generator: torch.Generator) -> Tensor:
         torch.randperm(len(x), generator=generator, device=generator.device)
         for _ in range(-(-n // len(x)))
     ]
-    return x[torch.cat([*orders, torch.zeros(0, dtype=torch.int64)])[:n].to(x.device)]
+    none = torch.zeros(0, dtype=torch.int64, device=generator.device)
+    return x[torch.cat([*orders, none])[:n].to(x.device)]
 
 
 def pool(source: str, data: Dataset, model: str) -> Pool | None:
