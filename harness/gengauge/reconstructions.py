@@ -1,4 +1,4 @@
-"""Test images beside what a model makes of them, as they are and with noise on them."""
+"""Test images beside what a model makes of them: as they are, with noise, or half hidden."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gengauge.artifacts import image_grid
 from gengauge.evidence import Evidence
-from gengauge.model import Denoiser, Reconstructor
+from gengauge.model import Denoiser, Inpainter, Reconstructor
 from gengauge.store import write_json
 from gengauge.units import in_units
 
@@ -20,12 +20,13 @@ NOISE = 0.2  # deviation, as a share of the data's range
 def save_reconstructions(evidence: Evidence, folder: Path) -> None:
     """Write ``reconstructions.png`` and ``.json``, which names the columns of each group.
 
-    A group is a test image, its reconstruction, the image with noise and the image after that
-    noise was removed, as far as the model can do either. One that can do neither has no picture,
-    and neither have floats, which have no agreed black and white.
+    A group is a test image, its reconstruction, the image with noise, the image after that noise
+    was removed, the image with its right half hidden, and with that half filled in: as far as the
+    model can do each. One that can do none has no picture, and neither have floats, which have no
+    agreed black and white.
     """
     model, levels = evidence.model, evidence.dataset.levels
-    if not isinstance(model, Reconstructor | Denoiser) or levels is None:
+    if not isinstance(model, Reconstructor | Denoiser | Inpainter) or levels is None:
         return
     x = evidence.reference[: SIDE * SIDE]
     columns = {"test image": x}
@@ -38,11 +39,25 @@ def save_reconstructions(evidence: Evidence, folder: Path) -> None:
             noisy = _noisy(x, sigma, evidence.generator("reconstructions"))
             guess = model.denoise(noisy.to(evidence.device), sigma).detach().cpu()
             columns |= {"with noise": _whole(noisy, levels), "denoised": _whole(guess, levels)}
+        if isinstance(model, Inpainter):
+            columns |= _filled(model, x, evidence)
     image_grid(side_by_side(list(columns.values()), levels), levels, SIDE).save(
         folder / "reconstructions.png"
     )
     content = {"columns": list(columns), "noise": NOISE if isinstance(model, Denoiser) else None}
     write_json(folder / "reconstructions.json", content)
+
+
+def _filled(model: Inpainter, x: Tensor, evidence: Evidence) -> dict[str, Tensor]:
+    """Return images without their right halves, and what the model puts there."""
+    known = torch.ones_like(x, dtype=torch.bool)
+    known[..., x.shape[-1] // 2 :] = False
+    hidden = torch.where(known, x, 0)
+    seed = evidence.generator("inpainting").initial_seed()
+    stream = torch.Generator(evidence.device).manual_seed(seed)
+    raw = model.inpaint(hidden.to(evidence.device), known.to(evidence.device), stream)
+    filled, _ = in_units(raw.detach().cpu(), len(x), evidence.dataset)
+    return {"half hidden": hidden, "filled in": filled}
 
 
 def _noisy(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:

@@ -34,6 +34,14 @@ class Both(Mirrors, Knows):
     pass
 
 
+class Mends(StandIn):
+    """Fills in a mirror image of what it is shown, and remembers what that was."""
+
+    def inpaint(self, x, known, generator):
+        self.shown, self.known, self.drawn = x, known, torch.rand(1, generator=generator)
+        return torch.where(known, x, x.flip(-1))
+
+
 def images(n=SIDE * SIDE, channels=1):
     generator = torch.Generator().manual_seed(3)
     return torch.randint(LEVELS, (n, channels, 8, 8), generator=generator).to(torch.uint8)
@@ -53,6 +61,19 @@ def tile(sheet, place):
 
 def grey(x):
     return (x.double() / (LEVELS - 1) * 255).round().long().numpy()
+
+
+def test_a_half_is_hidden_and_filled_in(tmp_path):
+    x, model = images(), Mends()
+    sheet, about = drawn(model, x, tmp_path)
+    assert about["columns"] == ["test image", "half hidden", "filled in"]
+    assert model.known[..., :4].all()
+    assert not model.known[..., 4:].any()
+    assert not model.shown[..., 4:].any()  # what is to be filled in cannot be looked up
+    left = grey(x[0, 0, :, :4])
+    assert np.array_equal(tile(sheet, 1)[:, :4], left)
+    assert not tile(sheet, 1)[:, 4:].any()
+    assert np.array_equal(tile(sheet, 2), np.concatenate([left, left[:, ::-1]], 1))
 
 
 def test_the_groups_are_image_reconstruction_noise_denoised(tmp_path):
