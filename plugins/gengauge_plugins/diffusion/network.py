@@ -12,6 +12,7 @@ from gengauge import Dataset
 from gengauge_plugins.diffusion.denoising import Denoising, LevelDenoising, degree
 from gengauge_plugins.diffusion.guidance import NoisyClassifier
 from gengauge_plugins.diffusion.schedule import Schedule
+from gengauge_plugins.networks.residual import TimedResidual
 from gengauge_plugins.networks.timed import LabelContext, TimedMLP
 
 FEW = 32  # levels up to which each is given a probability of its own
@@ -60,8 +61,10 @@ class Form:
         context = classes and self._context(classes)
         if not self.convolves:
             values = math.prod(self.shape)
-            return TimedMLP(values * inputs, values * outputs, self.width, self.blocks,
-                            context or None)  # fmt: skip
+            # densities of points are sharp, and normalised blocks learn sharp edges slowly
+            perceptron = TimedResidual if self.levels is None else TimedMLP
+            return perceptron(values * inputs, values * outputs, self.width, self.blocks,
+                              context or None)  # fmt: skip
         from gengauge_plugins.networks.unet import TimedUNet  # diffusers' models take seconds
 
         return TimedUNet(self.shape[0] * inputs, self.shape[0] * outputs, self._widths,
