@@ -38,6 +38,9 @@ class Conditioned:
     prefixes: Tensor | None = None
 
 
+Sample = Callable[[int, Any, torch.Generator], Tensor]
+
+
 @dataclass
 class Evidence:
     """One trial's samples (``[n, *event]`` in the data's own units), data and fitted model.
@@ -100,12 +103,17 @@ class Evidence:
 
         return self.once(("features", split, embedder.id, embedder.sha256), compute)
 
-    def draw(self, n: int, condition: Condition | None, name: str) -> Tensor:
-        """Return ``n`` new samples in the data's units, from the stream called ``name``."""
+    def draw(
+        self, n: int, condition: Condition | None, name: str, sample: Sample | None = None
+    ) -> Tensor:
+        """Return ``n`` new samples in the data's units, from the stream called ``name``.
+
+        They are the model's, unless another function to ``sample`` is given.
+        """
         stream = self.generator(f"draw {name}").initial_seed()
         generator = torch.Generator(self.device).manual_seed(stream)
         with torch.no_grad():
-            raw = self.model.sample(n, condition, generator)
+            raw = (sample or self.model.sample)(n, condition, generator)
         return in_units(raw.detach().cpu(), n, self.dataset)[0]
 
     def resampled(self, samples: Tensor) -> Evidence:

@@ -7,15 +7,14 @@ compare so; distances are the Frechet distance of features and the sliced Wasser
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gengauge.evidence import Evidence
 from gengauge.metric import Embedder, Score, unscored
-from gengauge.model import Adapted, Condition
+from gengauge.model import Adapted
 from gengauge.statistics import block_jackknife, block_of, exact
 from gengauge.units import comparable
 from gengauge_suites.fidelity.clouds import MINIMUM, interleaved, is_stratified
@@ -85,26 +84,6 @@ class Clouds:
     real: Tensor
 
 
-@dataclass
-class _BaseOf:
-    """The base of an adapted model, as something to draw from."""
-
-    model: Adapted
-
-    def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
-        assert condition is not None
-        return self.model.sample_base(n, condition, generator)
-
-    def fit(self, data: object, run: object) -> None:
-        raise NotImplementedError
-
-    def save(self, folder: Path) -> None:
-        raise NotImplementedError
-
-    def load(self, folder: Path, device: torch.device) -> None:
-        raise NotImplementedError
-
-
 def _frechet_delta(evidence: Evidence, embedder: Embedder, new: bool) -> Score:
     found = _drawn(evidence, new, _FEWEST)
     if isinstance(found, str):
@@ -156,9 +135,9 @@ def _drawn(evidence: Evidence, new: bool, fewest: int) -> Clouds | str:
 
     def draw() -> tuple[Tensor, Tensor]:
         asked = labels.repeat(max(1, -(-fewest // len(labels))))  # every block has all classes
-        base = replace(evidence, model=_BaseOf(model))
         name = f"adaptation {new}"  # one stream, so one noise, for both
-        return (evidence.draw(len(asked), asked, name), base.draw(len(asked), asked, name))
+        base = evidence.draw(len(asked), asked, name, model.sample_base)
+        return evidence.draw(len(asked), asked, name), base
 
     return Clouds(*evidence.memo(("adaptation", new, fewest), draw), test.x[which])
 
