@@ -14,6 +14,8 @@ from tests_support import FAKES, Cli, command_line, environment
 
 os.environ["OMP_NUM_THREADS"] = "1"  # as the command line does, before torch is imported
 
+import torch  # noqa: E402
+
 
 def together(nodeid: str) -> str:
     """Return what is the same for tests that share an expensive fixture.
@@ -48,6 +50,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep what tests cache out of the user's folder, in subprocesses too."""
     os.environ["GENGAUGE_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: Any, request: Any) -> Any:
+    """Build every fixture from the same fresh weights, whatever ran before it."""
+    torch.manual_seed(0)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    """Start every test from the same fresh weights, alone or beside all the others."""
+    torch.manual_seed(0)
+    return (yield)
 
 
 @pytest.fixture
