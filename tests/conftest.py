@@ -14,7 +14,7 @@ from tests_support import FAKES, Cli, command_line, environment
 
 os.environ["OMP_NUM_THREADS"] = "1"  # as the command line does, before torch is imported
 
-import torch  # noqa: E402
+import torch
 
 
 def together(nodeid: str) -> str:
