@@ -5,7 +5,6 @@ import torch
 
 from gengauge import Budget, Dataset, FitRun, Split
 from gengauge.errors import UnsupportedError, UsageError
-from gengauge_plugins.diffusion.captions import CaptionContext, Vocabulary
 from gengauge_plugins.diffusion.first_stage import FirstStage
 from gengauge_plugins.diffusion.latent import LatentDiffusion
 from gengauge_plugins.networks.logistic import scaled
@@ -160,25 +159,6 @@ def test_what_was_not_learned_is_refused():
         by_class.sample(1, torch.tensor([9]), generator)
     with pytest.raises(ValueError, match="learns from captions, and halves has none"):
         fitted(pictures(captioned=False), budget="4 steps", condition="caption")
-
-
-def test_words_never_seen_are_one_unknown_word():
-    known = Vocabulary.of(["a red star", "a small blue star"])
-    assert known.tokens(["a green star"]).tolist() == known.tokens(["a violet star"]).tolist()
-    assert known.tokens(["A  RED star"]).tolist() == known.tokens(["a red star"]).tolist()
-    assert known.tokens([""]).tolist() == [[0, 0, 0, 0]]
-    assert known.tokens(["a a a a a a"]).shape == (1, 4)
-
-
-def test_a_caption_is_read_without_its_padding():
-    torch.manual_seed(0)
-    context = CaptionContext(words=9, length=6, width=16).eval()
-    short = torch.tensor([[3, 4, 0, 0, 0, 0]])
-    before = context(short)
-    with torch.no_grad():
-        context.vectors.weight[0] += 5.0  # what stands where no word is
-    torch.testing.assert_close(context(short), before)
-    assert not torch.allclose(context(torch.tensor([[4, 3, 0, 0, 0, 0]])), before)  # order counts
 
 
 @pytest.fixture(scope="module")

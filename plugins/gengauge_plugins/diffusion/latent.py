@@ -13,13 +13,13 @@ from torch import Tensor
 from gengauge import Dataset, FitRun, check_training, seeds, train
 from gengauge.errors import UsageError
 from gengauge.model import Condition
-from gengauge_plugins.diffusion import conditions as known
 from gengauge_plugins.diffusion.denoising import Denoising
 from gengauge_plugins.diffusion.first_stage import FirstStage
 from gengauge_plugins.diffusion.latents import ROWS, Latents, encoded, given_by, standardised
 from gengauge_plugins.diffusion.objective import drawn_ratios, fit_average, noise_like
 from gengauge_plugins.diffusion.pipeline import Pipeline, check_shape
 from gengauge_plugins.diffusion.schedule import Schedule
+from gengauge_plugins.networks import conditions as known
 from gengauge_plugins.networks.checks import check_varies
 from gengauge_plugins.networks.drawing import uniform
 from gengauge_plugins.networks.stages import stage

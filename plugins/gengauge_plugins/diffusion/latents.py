@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from gengauge import Split
 from gengauge.model import Condition
 from gengauge_plugins.diffusion import samplers
-from gengauge_plugins.diffusion.conditions import Conditions
 from gengauge_plugins.diffusion.denoising import Denoising
 from gengauge_plugins.diffusion.first_stage import FirstStage
 from gengauge_plugins.diffusion.guidance import Guide
+from gengauge_plugins.networks.conditions import Conditions
 from gengauge_plugins.networks.drawing import refuse_condition
 
 ROWS = 1024  # pictures made at once

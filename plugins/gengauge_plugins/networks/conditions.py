@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gengauge import Dataset, Split
 from gengauge.errors import UnsupportedError
 from gengauge.model import Condition
-from gengauge_plugins.diffusion.captions import CaptionContext, Vocabulary
+from gengauge_plugins.networks.captions import CaptionContext, Vocabulary
 from gengauge_plugins.networks.labels import asked_labels, training_labels
 from gengauge_plugins.networks.timed import LabelContext
 
@@ -101,11 +101,12 @@ class Captions:
         return torch.arange(len(captions)), self.vocabulary.tokens(captions)
 
     def asked(self, condition: Condition, n: int) -> Tensor:
-        """Return the tokens ``[n, length]`` of captions."""
+        """Return the tokens ``[n, length]`` of captions, with a warning where some are not read."""
         if isinstance(condition, Tensor):
             raise UnsupportedError(f"{self.model} was trained with captions, and takes no labels")
         if len(condition) != n:
             raise ValueError(f"expected {n} captions for {n} samples, got {len(condition)}")
+        self.vocabulary.check(condition, self.model)
         return self.vocabulary.tokens(condition)
 
     def nothing(self, rows: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,6 +54,29 @@ class Vocabulary:
             found = [number.get(word, _UNKNOWN) for word in words(caption)[: self.length]]
             row[: len(found)] = torch.tensor(found, dtype=torch.int64)
         return rows
+
+    def check(self, captions: Sequence[str], model: str) -> None:
+        """Warn of words of ``captions`` that ``model`` never read and of words that it cuts off.
+
+        ``ValueError`` for a caption without a word: it asks for nothing.
+        """
+        said = [words(caption) for caption in captions]
+        if not all(said):
+            place = next(i for i, caption in enumerate(said) if not caption)
+            raise ValueError(f"caption {place} has no word; say what {model} is to draw")
+        unknown = Counter(w for caption in said for w in caption if w not in self.known)
+        if unknown:
+            named = ", ".join(repr(word) for word, _ in unknown.most_common(5))
+            warnings.warn(
+                f"{model} never read {named} in training: such words are all one to it",
+                stacklevel=3,
+            )
+        if long := sum(len(caption) > self.length for caption in said):
+            warnings.warn(
+                f"{model} reads {self.length} words; what {long} of {len(said)} captions say "
+                "after them is cut off",
+                stacklevel=3,
+            )
 
 
 class CaptionContext(nn.Module):
