@@ -121,6 +121,21 @@ class EmbedsText(Protocol):
 
 
 @runtime_checkable
+class Steers(Protocol):
+    """An embedder that lets gradients through, so that pictures can be moved towards a caption.
+
+    What it has steered it must not judge: see :class:`gengauge.model.Guided`.
+    """
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return features ``[n, d]`` of levels ``x`` ``[n, *event]`` as floats, on their device.
+
+        They equal ``features`` where ``x`` holds whole levels, and differentiate everywhere.
+        """
+        ...
+
+
+@runtime_checkable
 class EmbedsSpace(Protocol):
     """An embedder that also gives features that keep positions."""
 

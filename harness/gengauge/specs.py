@@ -59,11 +59,11 @@ class ModelSpec(Spec):
     """A model family member: which data it fits and which parameters it takes.
 
     ``budget`` is used when neither the benchmark nor the user names one; ``needs_truth`` asks
-    for a dataset whose density is known, ``needs_labels`` for one with classes. Where there is a
-    parameter ``conditional``, the model takes its ``conditions`` only if that is true, but for a
-    ``prefix``, which needs no labels; where there is one called ``condition``, only the one it
-    names. ``requires`` are modules of the optional dependencies ``extras`` that the model cannot
-    do without.
+    for a dataset whose density is known, ``needs_labels`` for one with classes and
+    ``needs_captions`` for one with captions. Where there is a parameter ``conditional``, the
+    model takes its ``conditions`` only if that is true, but for a ``prefix``, which needs no
+    labels; where there is one called ``condition``, only the one it names. ``requires`` are
+    modules of the optional dependencies ``extras`` that the model cannot do without.
     """
 
     family: str
@@ -74,6 +74,7 @@ class ModelSpec(Spec):
     levelled: bool | None = None  # True: levelled data only; False: continuous only; None: both
     needs_truth: bool = False
     needs_labels: bool = False
+    needs_captions: bool = False
     control: bool = False
     budget: str = ""
     extras: tuple[str, ...] = ()
@@ -120,7 +121,7 @@ class ModelSpec(Spec):
         asked = given.get("condition", "class" if given.get("conditional", False) else "")
         if (self.needs_labels or asked == "class") and not dataset.labelled:
             return "needs class labels"
-        if asked == "caption" and not dataset.captioned:
+        if (self.needs_captions or asked == "caption") and not dataset.captioned:
             return "needs captions"
         return ""
 

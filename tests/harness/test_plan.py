@@ -10,6 +10,7 @@ from gengauge.errors import NothingSelectedError, SpecError, UsageError
 from gengauge.parameters import Parameter
 from gengauge.plan import parse_choices, plan
 from gengauge.registry import Registry
+from gengauge.specs import ModelSpec
 
 GOOD = '[benchmark]\nname = "mine"\ndatasets = ["digits"]\n'
 
@@ -121,6 +122,13 @@ def test_variants_come_beside_every_model(registry: Registry) -> None:
 def test_nothing_selected_says_why(registry: Registry) -> None:
     with pytest.raises(NothingSelectedError, match="needs a dataset whose density is known"):
         plan(Benchmark("x", ("digits",), models=("truth",)), registry)
+
+
+def test_a_model_of_captions_needs_them(registry: Registry) -> None:
+    about = {"family": "f", "modalities": ("image",), "target": "a:B", "summary": "s"}
+    model = ModelSpec(id="painter", conditions=("caption",), needs_captions=True, **about)
+    assert model.fits(registry.datasets["digits"]) == "needs captions"
+    assert model.fits(registry.datasets["shapes"]) == ""
 
 
 def test_the_same_name_for_two_models_is_refused(registry: Registry) -> None:
