@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
@@ -47,24 +47,46 @@ class Modal(Protocol):
 
 @runtime_checkable
 class Grammar(Protocol):
-    """What captions can say: attributes, each with its values, and the sentences about them."""
+    """What captions can say: kinds of claims, their values, and the sentences about them."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the attributes."""
+        """Names of what a caption can claim, such as shape, position or count."""
         ...
 
     @property
     def values(self) -> tuple[tuple[str, ...], ...]:
-        """Values of each attribute, in the order of their numbers."""
+        """Values of each, in the order of their numbers."""
+        ...
+
+    @property
+    def synonyms(self) -> Mapping[str, str]:
+        """What else values are called, each with the value's own name."""
         ...
 
     def caption(self, attributes: Sequence[int]) -> str:
-        """Return a sentence that says all ``attributes``."""
+        """Return a sentence about a picture of ``attributes``."""
         ...
 
     def attributes(self, caption: str) -> tuple[int, ...] | None:
-        """Return what ``caption`` says, None where it is not understood or leaves one out."""
+        """Return what ``caption`` says, the same for paraphrases; None where not understood."""
+        ...
+
+    def agreement(self, caption: str, found: Sequence[int]) -> tuple[float | None, ...]:
+        """Return how much of what ``caption`` claims holds of ``found``, for each of ``names``.
+
+        ``found`` are a picture's attributes, known or judged. A share of the claims of a kind is
+        None where there are none, and all are None where the caption is not understood.
+        """
+        ...
+
+
+@runtime_checkable
+class Combines(Protocol):
+    """A grammar that knows which attributes make a combination, which training may lack."""
+
+    def combinations(self, attributes: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        """Return the combinations in a picture of ``attributes``."""
         ...
 
 

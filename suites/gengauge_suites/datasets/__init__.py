@@ -41,16 +41,7 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         labelled=True,
         embedders=("fashion",),
     )
-    yield DatasetSpec(
-        id="shapes",
-        summary="16,000 drawings of 32 x 32 pixels: one shape each, of 540 sorts, with a caption",
-        target="gengauge_suites.datasets.shapes:load",
-        modality="image",
-        levels=256,
-        labelled=True,
-        captioned=True,
-        embedders=("shapes", "clip/shapes"),
-    )
+    yield from _shapes()
     yield from _binary()
     for name, summary in _POINTS.items():
         yield DatasetSpec(
@@ -73,6 +64,27 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         labelled=True,
     )
     yield from _texts()
+
+
+def _shapes() -> Iterable[DatasetSpec]:
+    for id_, difficulty, what in (
+        ("shapes/easy", "easy", "one shape each, of 540 sorts"),
+        ("shapes", "normal", "one to three shapes"),
+        ("shapes/hard", "hard", "two or three shapes on a cluttered ground"),
+    ):
+        yield DatasetSpec(
+            id=id_,
+            summary=f"60,000 drawings of 32 x 32 pixels: {what}, with a caption; a third of the "
+            "test pictures show a shape in a colour it never has in training",
+            target="gengauge_suites.datasets.shapes:load",
+            modality="image",
+            levels=256,
+            labelled=difficulty == "easy",
+            captioned=True,
+            revision="2",
+            embedders=("shapes", "clip/shapes"),
+            arguments={"difficulty": difficulty},
+        )
 
 
 def _binary() -> Iterable[DatasetSpec]:
