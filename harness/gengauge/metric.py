@@ -103,7 +103,7 @@ class JudgesAttributes(Protocol):
     """An embedder that also tells attributes."""
 
     def attributes(self, x: Tensor) -> Tensor:
-        """Return the number of each attribute's value ``[n, a]``, int64, of ``x``."""
+        """Return what ``x`` shows ``[n, a]``, int64, as the data's grammar takes attributes."""
         ...
 
 

@@ -144,9 +144,18 @@ def test_attribute_accuracy_is_exact_match():
         def sample(self, n, condition, generator):
             return found[:n].float()
 
-    captions = tuple(map(str, range(N)))
+    class Numbers:
+        names, values = ("one", "two"), (("0", "1", "2"),) * 2
+
+        def attributes(self, caption):
+            return tuple(map(int, caption.split()))
+
+        def agreement(self, caption, found):
+            return tuple(map(float, map(int.__eq__, self.attributes(caption), found)))
+
+    captions = tuple(f"{a} {b}" for a, b in truth.tolist())
     test = Split(found.float(), captions=captions, attributes=truth)
-    data = Dataset("made", "points", test, test.first(0), test)
+    data = Dataset("made", "points", test, test.first(0), test, grammar=Numbers())
     judged = Evidence(data, Draws(), found.float(), 0, conditions=("caption",))
     match = peer("torchmetrics.functional.classification").multiclass_exact_match
     theirs = float(match(found, truth, num_classes=3))

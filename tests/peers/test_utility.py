@@ -171,6 +171,10 @@ class Numbers:
     def attributes(self, caption):
         return tuple(int(word) for word in caption.split())
 
+    def agreement(self, caption, found):
+        said = self.attributes(caption)
+        return (None, None) if said is None else tuple(map(float, map(int.__eq__, said, found)))
+
 
 def test_caption_accuracy_is_the_exact_match_of_torchmetrics():
     class Says(StandIn):

@@ -1,6 +1,6 @@
 """Alignment on cases whose answer is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -57,6 +57,14 @@ class Words:
 
     def attributes(self, caption):
         return tuple(map(float, caption.split()[-2:]))
+
+    def agreement(self, caption, found):
+        """A number that is -1 is not claimed."""
+        said = self.attributes(caption)
+        return tuple(None if s < 0 else float(s == f) for s, f in zip(said, found, strict=True))
+
+    def combinations(self, attributes):
+        return (tuple(attributes),)
 
 
 def asked(samples, captions=None, labels=None, *, model=None, grammar=None, **more):
@@ -195,14 +203,66 @@ def test_class_accuracy_reads_the_confusion():
     assert score.interval.low < 0.5 < 0.85 < score.interval.high
 
 
+SAID = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
+SHOWN = torch.tensor([[0.0, 0.0], [0, 1], [1, 1], [0, 0]])
+
+
+def written(said):
+    return tuple(f"{a} {b}" for a, b in said.tolist())
+
+
 def test_attribute_accuracy_wants_all_of_them():
-    said = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
-    shown = torch.tensor([[0.0, 0.0], [0, 1], [1, 1], [0, 0]])
-    captions = tuple(f"{a} {b}" for a, b in said.tolist())
-    score = attribute_accuracy(asked(shown, captions, attributes=said, grammar=Words()), Judge())
+    given = asked(SHOWN, written(SAID), attributes=SAID, grammar=Words())
+    score = attribute_accuracy(given, Judge())
     assert score.value == 0.5
+    assert score.per_example.tolist() == [1, 1, 0, 0]
     assert score.details["by_attribute"] == {"first": 0.75, "second": 0.5}
-    assert score.details["judge_on_real"] == 0.25
+    assert score.details["claimed"] == {"first": 4, "second": 4}
+    assert score.details["judge_on_real"] == 0.25  # the test examples are all zeros
+    assert "unseen_combinations" not in score.details  # nothing was trained on
+
+
+def test_what_is_not_claimed_is_not_judged():
+    said = torch.tensor([[0, -1], [0, 1], [-1, 0], [-1, 1]])
+    score = attribute_accuracy(asked(SHOWN, written(said), grammar=Words()), Judge())
+    assert score.per_example.tolist() == [1, 1, 0, 0]
+    assert score.details["by_attribute"] == {"first": 1.0, "second": 1 / 3}
+    assert score.details["claimed"] == {"first": 2, "second": 3}
+
+
+def test_chance_is_what_the_captions_of_others_reach():
+    n = 4000
+    said = torch.randint(2, (n, 2), generator=torch.Generator().manual_seed(0))
+    given = asked(said.float(), written(said), attributes=said, grammar=Words())
+    given.dataset.__dict__["test"] = replace(given.dataset.test, x=said.float())
+    details = attribute_accuracy(given, Judge()).details
+    assert details["judge_on_real"] == 1
+    assert details["chance"] == pytest.approx(1 / 4, abs=0.05)
+    assert details["chance_by_attribute"] == {
+        "first": pytest.approx(1 / 2, abs=0.05), "second": pytest.approx(1 / 2, abs=0.05)
+    }  # fmt: skip
+
+
+def test_combinations_that_training_lacks_are_counted_apart():
+    given = asked(SHOWN, written(SAID), attributes=SAID, grammar=Words())
+    train = Split(SHOWN[:0], attributes=torch.tensor([[0, 1], [1, 1], [0, 1]]))
+    given.dataset.__dict__["train"] = train
+    details = attribute_accuracy(given, Judge()).details
+    assert details["seen_combinations"] == {"share": 0.5, "n": 2}
+    assert details["unseen_combinations"] == {"share": 0.5, "n": 2}
+    given.dataset.__dict__["train"] = Split(SHOWN, attributes=SAID)
+    given.shared.clear()
+    assert "unseen_combinations" not in attribute_accuracy(given, Judge()).details
+
+
+def test_captions_outside_the_language_are_not_judged():
+    class Half(Words):
+        def agreement(self, caption, found):
+            return (None, None) if caption == "1 1" else super().agreement(caption, found)
+
+    score = attribute_accuracy(asked(SHOWN, written(SAID), grammar=Half()), Judge())
+    assert score.value is None
+    assert score.reason == "the data's grammar does not understand 1 of its captions"
 
 
 def reason(measure, *arguments):
@@ -220,8 +280,8 @@ def test_every_refusal_has_its_words():
     assert reason(class_accuracy, deaf, Judge()) == "takes no class condition"
     assert "no caption" in reason(clip_score, asked(x), Judge(), "")
     assert "no class" in reason(class_accuracy, asked(x), Judge())
-    assert "attributes" in reason(attribute_accuracy, asked(x, captions), Judge())
-    alike = asked(x, ("1 0",) * 4, attributes=torch.zeros(4, 2))
+    assert "no grammar" in reason(attribute_accuracy, asked(x, captions), Judge())
+    alike = asked(x, ("1 0",) * 4, attributes=torch.zeros(4, 2), grammar=Words())
     assert "at least 2 different captions" in reason(clip_score, alike, Judge(), "")
     assert "at least 2 different captions" in reason(attribute_accuracy, alike, Judge())
     nothing = asked(0 * x, captions)

@@ -298,6 +298,10 @@ class Colours:
             return None
         return self.values[0].index(words[1]), self.values[1].index(words[2])
 
+    def agreement(self, caption, found):
+        said = self.attributes(caption)
+        return (None, None) if said is None else tuple(map(float, map(int.__eq__, said, found)))
+
 
 class Captions(StandIn):
     def __init__(self, said):

@@ -130,7 +130,9 @@ def _judged() -> Iterable[MetricSpec]:
         uses="attributes",
         condition="caption",
         target=f"{_HOME}.accuracy:attribute_accuracy",
-        summary="How often all that a caption says is found in its image; its details hold each "
-        "attribute by itself. Blind to variety, to copies, and to what captions do not say.",
+        version=2,
+        summary="How often all that a caption says is found in its image by a judge of real ones; "
+        "its details hold each kind of claim, chance, and apart the combinations that training "
+        "lacks. Blind to variety, to copies, and to what captions do not say.",
         reference="After Huang et al. 2023, T2I-CompBench, https://arxiv.org/abs/2307.06350",
     )

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from gengauge.clustered import clustered_share_interval
-from gengauge.errors import UnsupportedError
+from gengauge.data import Dataset, Grammar
 from gengauge.evidence import Evidence
 from gengauge.metric import Classifies, Embedder, JudgesAttributes, Score, unscored
 from gengauge.statistics import wilson
+from gengauge_suites.alignment.claims import by_chance, compared, unseen
 from gengauge_suites.alignment.prompts import meanings
 
 _BLOCK = 500
@@ -59,42 +60,53 @@ def _judge(embedder: Classifies, x: Tensor, labels: Tensor | None) -> float | No
 def attribute_accuracy(evidence: Evidence, embedder: Embedder) -> Score:
     """Return the share of samples in which ``embedder`` finds all that their caption says.
 
-    The interval lets images of captions that mean the same depend on each other.
+    The interval lets images of captions that mean the same depend on each other. The details
+    hold each kind of claim by itself, what the judge finds in real images, of their own captions
+    and of others' (chance), and apart what has a combination that no training image has.
     """
-    drawn = evidence.conditional("caption")
+    drawn, data = evidence.conditional("caption"), evidence.dataset
     if not isinstance(embedder, JudgesAttributes) or drawn.captions is None:
         return unscored(f"{embedder.id} tells no attributes")
-    test = evidence.dataset.test
-    if test.attributes is None:
-        return unscored("the data does not say which attributes its captions name")
-    asked = test.attributes[: len(drawn.samples)]
-    clusters = meanings(drawn.captions, evidence.dataset.grammar)
+    grammar = data.grammar
+    if grammar is None:
+        return unscored("the data has no grammar that understands its captions")
+    clusters = meanings(drawn.captions, grammar)
     if int(clusters.max()) < 1:
         return unscored("needs images of at least 2 different captions, there is 1")
-    right = _right(embedder, drawn.samples, asked)
-    every = test.attributes
-    hits = right.all(1).double()
-    grammar = evidence.dataset.grammar
-    names = grammar.names if grammar else tuple(map(str, range(asked.shape[1])))
-    judge = evidence.once(
+    found = compared(grammar, drawn.captions, _in_blocks(embedder.attributes, drawn.samples))
+    if lost := int((~found.understood).sum()):
+        return unscored(f"the data's grammar does not understand {lost} of its captions")
+    hits = found.right
+    of_real = evidence.once(
         ("attribute accuracy of", embedder.id, embedder.sha256),
-        lambda: float(_right(embedder, test.x, every).all(1).double().mean()),
+        lambda: _on_real(embedder, grammar, data),
     )
-    shares = right.double().mean(0).tolist()
+    strange = evidence.once(("unseen combinations",), lambda: unseen(data))
     return Score(
         float(hits.mean()), clustered_share_interval(hits, clusters), n_samples=len(hits),
-        details={"by_attribute": dict(zip(names, shares, strict=True)), "judge_on_real": judge},
-        per_example=hits,
+        details=found.told | of_real | _apart(hits, strange), per_example=hits,
     )  # fmt: skip
 
 
-def _right(embedder: JudgesAttributes, x: Tensor, asked: Tensor) -> Tensor:
-    found = _in_blocks(embedder.attributes, x)
-    if found.shape != asked.shape:
-        raise UnsupportedError(
-            f"the judge tells {found.shape[1]} attributes and the data has {asked.shape[1]}"
-        )
-    return found == asked
+def _on_real(embedder: JudgesAttributes, grammar: Grammar, data: Dataset) -> dict[str, object]:
+    """Return what ``embedder`` finds in the test images, of their captions and of others'."""
+    captions = data.test.captions or ()
+    seen = _in_blocks(embedder.attributes, data.test.x)
+    judge = float(compared(grammar, captions, seen).right.mean())
+    return {"judge_on_real": judge, **by_chance(grammar, captions, seen).chance}
+
+
+def _apart(hits: Tensor, strange: Tensor | None) -> dict[str, object]:
+    """Return the share of ``hits`` ``[n]`` among combinations met in training and others."""
+    if strange is None:
+        return {}
+    strange = strange[: len(hits)]
+    parts = {"seen_combinations": hits[~strange], "unseen_combinations": hits[strange]}
+    return {
+        name: {"share": float(part.mean()), "n": len(part)}
+        for name, part in parts.items()
+        if len(part)
+    }
 
 
 def _in_blocks(judge: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

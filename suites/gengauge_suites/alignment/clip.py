@@ -48,7 +48,9 @@ def clip_r_precision(evidence: Evidence, embedder: Embedder, candidates: int) ->
     """Return how often the caption asked for is nearest among ``candidates`` of other meaning.
 
     The others are drawn from the test captions, the same for every model. Equals share the hit,
-    so that a judge that cannot tell captions apart scores 1 / candidates.
+    so that a judge that cannot tell captions apart scores 1 / candidates. Paraphrases and
+    converses are no rivals; a caption that says something else may still be true of the same
+    picture (of the test captions of ``shapes`` one rival in 90,000 is, by chance).
     """
     pairs = prompted(evidence, embedder, "")
     if reason := _too_few(pairs):

@@ -23,8 +23,10 @@ def gengauge_metrics() -> Iterable[MetricSpec]:
     yield _metric(
         "caption_accuracy", "Caption accuracy", "share", "higher", "captions:caption_accuracy",
         modalities=("image",), condition="caption",
-        summary="Share of test images whose caption by the model says every attribute right. A "
-        "caption that is not understood counts as wrong; blind to how well it is phrased.",
+        version=2,
+        summary="Share of test images of which all holds that the model's caption says. A caption "
+        "that is not understood counts as wrong; blind to how well it is phrased, and to what the "
+        "language leaves open.",
         reference="The grammar of the dataset, which knows every attribute of every image",
     )  # fmt: skip
 

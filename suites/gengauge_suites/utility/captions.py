@@ -8,13 +8,15 @@ from gengauge.evidence import Evidence
 from gengauge.metric import Score, unscored
 from gengauge.model import Captioner
 from gengauge.statistics import wilson
+from gengauge_suites.alignment.claims import by_chance, compared
 
 
 def caption_accuracy(evidence: Evidence) -> Score:
-    """Return the share of test images whose caption says every attribute right.
+    """Return the share of test images of which all holds that the model's caption says.
 
-    A caption that the data's grammar does not understand is wrong; the details count these and
-    give each attribute's own share.
+    The data's grammar knows what that is; a caption that it does not understand is wrong. The
+    details count these and give the share of each kind of claim, and what real captions of other
+    images reach (chance).
     """
     model, data = evidence.model, evidence.dataset
     grammar, truth = data.grammar, data.test.attributes
@@ -31,16 +33,15 @@ def caption_accuracy(evidence: Evidence) -> Score:
         said = model.caption(evidence.reference.to(evidence.device), generator)
     if len(said) != n:
         raise ValueError(f"caption returned {len(said)} captions of {n} images")
-    found = [grammar.attributes(caption) for caption in said]
-    blank = (-1,) * truth.shape[1]
-    equal = torch.tensor([f or blank for f in found]) == truth
-    right = equal.all(1).to(torch.float64)
-    shares = equal.to(torch.float64).mean(0).tolist()
-    details = {
-        "not_understood": sum(f is None for f in found),
-        "by_attribute": dict(zip(grammar.names, shares, strict=True)),
+    found = compared(grammar, said, truth)
+    right = found.right
+    details: dict[str, object] = {
+        "not_understood": int((~found.understood).sum()),
+        **found.told,
         "examples": list(said[:5]),
     }
+    if data.test.captions is not None:
+        details |= by_chance(grammar, data.test.captions, truth).chance
     return Score(
         float(right.mean()), wilson(float(right.sum()), n), n_reference=n, details=details,
         per_example=right,
