@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-LIMITS = {"digits": 200, "shapes": 250}
+LIMITS = {"digits": 200, "shapes/easy": 250}
 EXPECTED = {
     "digits": {("class_accuracy", "digits"): (0.9, 0.3), ("cas", None): (0.85, 0.3)},
-    "shapes": {
+    "shapes/easy": {
         ("clip_score", "clip/shapes"): (1.0, 0.6),
         ("clip_r_precision", "clip/shapes"): (0.5, 0.1),
         ("class_accuracy", "shapes"): (0.95, 0.5),

@@ -14,11 +14,9 @@ from standins import StandIn
 from gengauge.evidence import Evidence
 from gengauge.metric import Classifies, EmbedsText, JudgesAttributes
 from gengauge.registry import load_target
-from gengauge_suites.datasets.captions import TEMPLATES, ShapesGrammar
+from gengauge_suites.alignment.claims import by_chance, compared, unseen
 from gengauge_suites.embedders import (
-    clip_shapes,
     gengauge_embedders,
-    train_clip_shapes,
     train_fashion,
     train_shapes,
     training,
@@ -27,11 +25,11 @@ from gengauge_suites.embedders.trained import identity_of
 from gengauge_suites.fidelity.frechet import fd
 
 SPECS = {spec.id: spec for spec in gengauge_embedders()}
-DATA = {"digits": "digits", "fashion": "fashion-mnist", "shapes": "shapes", "clip/shapes": "shapes"}
+DATA = {"digits": "digits", "fashion": "fashion-mnist", "shapes": "shapes"}
 FOLDER = Path(training.__file__).parent
 PROTOCOLS = {"classes": Classifies, "attributes": JudgesAttributes, "text": EmbedsText}
 ours = pytest.mark.parametrize("id_", DATA)
-new = pytest.mark.parametrize("id_", ["fashion", "shapes", "clip/shapes"])
+new = pytest.mark.parametrize("id_", ["fashion", "shapes"])
 
 
 @cache
@@ -52,10 +50,9 @@ def test_the_description_agrees_with_the_code(id_):
 
 @ours
 def test_the_card_names_the_weights_by_their_hash(id_):
-    name = id_ if id_ != "clip/shapes" else "clip_shapes"
     weights = load_target(SPECS[id_].target.partition(":")[0] + ":WEIGHTS")
     assert weights.stat().st_size <= 1_000_000
-    card = (FOLDER / f"{name}.md").read_text()
+    card = (FOLDER / f"{id_}.md").read_text()
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in card
     assert f"{weights.stat().st_size:,} bytes" in card
 
@@ -86,68 +83,48 @@ def test_other_shapes_are_refused(id_, shape):
         embedder(id_).features(torch.zeros(shape))
 
 
-@pytest.mark.parametrize(("id_", "floor"), [("fashion", 0.9), ("shapes", 0.997)])
-def test_classes_are_right_on_the_test_split(id_, floor):
-    test = worlds.load(DATA[id_]).test.first(4000)
+@pytest.mark.parametrize(("id_", "on", "floor"), [("fashion", "fashion-mnist", 0.9),
+                                                  ("shapes", "shapes/easy", 0.999)])  # fmt: skip
+def test_classes_are_right_on_the_test_split(id_, on, floor):
+    test = worlds.load(on).test.first(4000)
     right = embedder(id_).classes(test.x).argmax(1) == test.labels
     assert float(right.double().mean()) > floor
 
 
-def test_all_four_attributes_are_right_on_the_test_split():
+@pytest.mark.parametrize(("on", "pictures", "objects"), [("shapes/easy", 0.999, 0.999),
+                         ("shapes", 0.999, 0.999), ("shapes/hard", 0.95, 0.98)])  # fmt: skip
+def test_the_judge_tells_what_stands_where(on, pictures, objects):
+    data = worlds.load(on)
+    test = data.test.first(2000)
+    judge = embedder("shapes")
+    assert judge.attributes(test.x[:3]).shape == (3, 16)
+    right = train_shapes.accuracies(judge, test.x, test.attributes)
+    assert right.pop("all") > pictures
+    assert min(right.values()) > objects
+    strange = unseen(data)[:2000]  # the judge is not blind to what training lacks
+    right = train_shapes.accuracies(judge, test.x[strange], test.attributes[strange])
+    assert right["all"] > pictures - 0.02
+
+
+def test_the_judge_counts_one_more_than_there_ever_are():
+    """A picture of five objects is told to have four, and so to be no picture of three."""
+    judge = embedder("shapes")
     test = worlds.load("shapes").test
-    judged = embedder("shapes").attributes(test.x)
-    assert judged.dtype == torch.int64
-    right = (judged == test.attributes).double().mean(0)
-    assert float(right.min()) >= 0.997
+    single = test.x[test.attributes[:, 4] < 0]
+    place = test.attributes[test.attributes[:, 4] < 0][:, 3]
+    corners = [single[place == p][0] for p in (0, 2, 4, 6, 8)]
+    crowd = torch.stack(corners).amax(0)[None]
+    found = judge.attributes(crowd).reshape(4, 4)
+    assert (found[:, 0] >= 0).all()
+    assert found[:, 3].tolist() == sorted(set(found[:, 3].tolist()) & {0, 2, 4, 6, 8})
+    assert (judge.attributes(torch.full((1, 3, 32, 32), 36, dtype=torch.uint8)) == -1).all()
 
 
-def test_captions_find_their_pictures():
-    test, judge = worlds.load("shapes").test.first(600), embedder("clip/shapes")
-    network = clip_shapes.build(trained=True)
-    assert train_clip_shapes.retrieval(network, test) > 0.97
-    assert train_clip_shapes.retrieval(network, test, among=32) > 0.99
-    cosine = torch.nn.functional.cosine_similarity(
-        judge.features(test.x), judge.text(test.captions)
-    )
-    wrong = torch.nn.functional.cosine_similarity(
-        judge.features(test.x), judge.text(test.captions[1:] + test.captions[:1])
-    )
-    assert float(cosine.median()) > float(wrong.median()) + 0.4
-
-
-def test_ways_to_say_the_same_are_near_each_other():
-    judge, grammar = embedder("clip/shapes"), ShapesGrammar()
-    said = [[grammar.caption(a, t) for a in worlds.load("shapes").test.attributes[:50].tolist()]
-            for t in range(len(TEMPLATES))]  # fmt: skip
-    first, *others = (torch.nn.functional.normalize(judge.text(s), dim=1) for s in said)
-    for other in others:
-        assert float((first * other).sum(1).median()) > 0.9
-
-
-def test_the_clip_is_loaded_through_open_clip_and_never_in_training_mode():
-    network = embedder("clip/shapes")._network
-    assert type(network).__module__.startswith("open_clip")
-    assert not any(module.training for module in network.modules())
-    assert sum(p.numel() for p in network.parameters()) < 600_000
-
-
-def test_a_clip_without_weights_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "open_clip_config.json").write_bytes(clip_shapes.CONFIG.read_bytes())
-    monkeypatch.setattr(clip_shapes, "FOLDER", tmp_path)
-    with pytest.raises(RuntimeError, match="Required pretrained weights"):
-        clip_shapes.build(trained=True)
-
-
-def test_every_word_is_a_token_and_the_end_stays():
-    for sentences in map(train_clip_shapes.sentences, range(len(TEMPLATES))):
-        ids = clip_shapes.tokens(sentences)
-        assert len(ids.unique(dim=0)) == 540
-        assert (ids != clip_shapes.OTHER).all()
-        assert (ids.amax(1) == clip_shapes.END).all()
-    long = clip_shapes.tokens(["red " * 50, "a pink circle", ""])
-    assert long.shape == (3, 16)
-    assert (long.amax(1) == clip_shapes.END).all()
-    assert int(long[1, 2]) == clip_shapes.OTHER
+def test_the_judge_reads_every_caption_of_the_real_pictures_as_true():
+    test, grammar = worlds.load("shapes").test.first(1000), worlds.load("shapes").grammar
+    found = embedder("shapes").attributes(test.x)
+    assert float(compared(grammar, test.captions, found).right.mean()) > 0.998
+    assert float(by_chance(grammar, test.captions, found).right.mean()) < 0.01
 
 
 @new
@@ -156,21 +133,38 @@ def test_distances_put_spoilt_pictures_in_order(id_):
     data = worlds.load(DATA[id_])
     data = replace(data, test=data.test.first(2000))
     held = data.validation
-    made = spoilt(held.x[:1000], held.x[held.labels == 3])
+    if id_ == "shapes":  # whose pictures have no one class; what the judge reads is its first
+        alike = (held.attributes[:, 0::4] == 3) | (held.attributes[:, 0::4] < 0)
+        one = held.x[alike.all(1)]
+    else:
+        one = held.x[held.labels == 3]
+    made = spoilt(held.x[:1000], one)
     found = {
         name: fd(Evidence(data, StandIn(), x, seed=0), embedder(id_)).value
         for name, x in made.items()
     }
-    assert tuple(sorted(found, key=found.get)) == ORDER
-    assert found["one class"] > 20 * found["real"]
+    order = sorted(found, key=found.get)
+    slight = slice(1, 4)  # the shapes judge minds a shift and noise about as much
+    if id_ == "shapes":
+        assert sorted(order[slight]) == sorted(ORDER[slight])
+        order[slight] = ORDER[slight]
+    assert tuple(order) == ORDER
+    # the shapes' test split has combinations that no sample can have: real pictures are not at 0
+    assert found["one class"] > (10 if id_ == "shapes" else 20) * found["real"]
 
 
-@pytest.mark.parametrize(
-    ("script", "data"), [(train_shapes, "shapes"), (train_clip_shapes, "shapes"),
-                         (train_fashion, "fashion-mnist")], ids=["shapes", "clip", "fashion"],
-)  # fmt: skip
-def test_training_sees_the_train_split_alone(script, data):
-    data = worlds.load(data)
-    first = script.train(data.for_training(), steps=3).state_dict()
-    again = script.train(data, steps=3).state_dict()
+def test_fashion_training_sees_the_train_split_alone():
+    data = worlds.load("fashion-mnist")
+    first = train_fashion.train(data.for_training(), steps=3).state_dict()
+    again = train_fashion.train(data, steps=3).state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_training_the_judge_is_repeatable_and_sees_no_dataset():
+    (x, targets), (same, _) = (train_shapes.pictures(0.005) for _ in range(2))
+    assert torch.equal(x, same)
+    assert targets.shape == (len(x), 27)
+    first, again = (train_shapes.train(x, targets, steps=2).state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    known = {row.numpy().tobytes() for row in worlds.load("shapes").test.x}
+    assert not known & {row.numpy().tobytes() for row in x}

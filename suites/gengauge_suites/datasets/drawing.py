@@ -68,7 +68,7 @@ class Jitter:
     @classmethod
     def of(cls, flat: Tensor) -> Jitter:
         """Return the numbers ``[n, 33]`` apart."""
-        return cls(flat[:, :9], flat[:, 9:].unflatten(1, (OBJECTS, 8)))
+        return cls(flat[:, :9], flat[:, 9:].reshape(-1, OBJECTS, 8))
 
 
 def draw(attributes: Tensor, jitter: Jitter, look: Look) -> Tensor:
@@ -80,7 +80,7 @@ def draw(attributes: Tensor, jitter: Jitter, look: Look) -> Tensor:
     out = torch.empty(len(attributes), 3, SIDE, SIDE, dtype=torch.uint8)
     for start in range(0, len(attributes), _BLOCK):
         block = slice(start, start + _BLOCK)
-        objects = attributes[block].unflatten(1, (OBJECTS, FIELDS))
+        objects = attributes[block].reshape(-1, OBJECTS, FIELDS)
         part = Jitter(jitter.picture[block], jitter.objects[block])
         out[block] = _scenes(objects, part, look)
     return out
@@ -101,7 +101,7 @@ def _scenes(objects: Tensor, jitter: Jitter, look: Look) -> Tensor:
         rows.scatter_(2, place, below + (fill[mine].unsqueeze(2) - below) * cover[mine])
         canvas[picture[mine]] = rows
     inside = slice(_EDGE, _EDGE + SIDE)
-    painted = canvas.unflatten(2, (_WIDE, _WIDE))[:, :, inside, inside]
+    painted = canvas.reshape(-1, 3, _WIDE, _WIDE)[:, :, inside, inside]
     lit = painted * _light(jitter.picture).unsqueeze(1)
     return (255 * lit).round_().clamp_(0, 255).to(torch.uint8)
 

@@ -32,7 +32,7 @@ def gengauge_embedders() -> Iterable[EmbedderSpec]:
     )
     yield EmbedderSpec(
         id="shapes",
-        summary="64 features of a small judge of the shapes' four attributes",
+        summary="64 features of a small judge of the shapes: what stands where, in which colour",
         target="gengauge_suites.embedders.shapes:ShapesEmbedder",
         modalities=("image",),
         preprocessing="level / 255",

@@ -1,4 +1,8 @@
-"""Trains the shapes embedder: ``python -m gengauge_suites.embedders.train_shapes [OUTPUT]``."""
+"""Trains the shapes embedder: ``python -m gengauge_suites.embedders.train_shapes [OUTPUT]``.
+
+It draws its own pictures, of all difficulties and with the combinations that the datasets hold
+out for the test: a judge must know what no model may see. No picture of a dataset is among them.
+"""
 
 from __future__ import annotations
 
@@ -9,40 +13,81 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gengauge.data import Dataset
-from gengauge_suites.datasets.captions import NAMES
+from gengauge import seeds
+from gengauge_suites.datasets.drawing import FIELDS, Jitter, draw
+from gengauge_suites.datasets.scenes import scenes
+from gengauge_suites.datasets.shapes import DIFFICULTIES
+from gengauge_suites.datasets.words import PLACES, SHAPES
 from gengauge_suites.embedders.shapes import (
+    HEADS,
     PREPROCESSING,
     WEIGHTS,
+    ShapesEmbedder,
     ShapesNetwork,
     split_heads,
 )
 from gengauge_suites.embedders.training import Recipe, dataset, fit, save
 
+PICTURES = {"easy": 8_000, "normal": 16_000, "hard": 16_000}
+NOVEL = 0.4  # of pictures: then all pairs of shape and colour are about as frequent
+STEPS = 2500
+_NONE = -100  # what cross_entropy leaves out
+
 
 def main(output: Path = WEIGHTS) -> None:
     """Train, print accuracies, and write float16 weights to ``output``."""
-    data = dataset("shapes")
-    network = train(data)
-    save(network, f"shapes {data.fingerprint}, {PREPROCESSING}", output)
-    for name in ("train", "validation", "test"):
-        split = getattr(data, name)
-        right = accuracies(network, split.x, split.attributes)
-        print(name, *(f"{n} {r:.4f}" for n, r in zip(NAMES, right, strict=True)))
+    x, targets = pictures()
+    network = train(x, targets)
+    save(network, f"drawn from {PICTURES}, {PREPROCESSING}", output)
+    judge = ShapesEmbedder()
+    judge._network = network
+    for id_ in ("shapes/easy", "shapes", "shapes/hard"):
+        test = dataset(id_).test
+        assert test.attributes is not None
+        print(id_, accuracies(judge, test.x, test.attributes))
 
 
-def train(data: Dataset, steps: int = 2000) -> ShapesNetwork:
-    """Return the network trained on the train split for ``steps``."""
-    assert data.train.attributes is not None
-    recipe = Recipe("shapes", 256, augment, attribute_loss, steps, batch=64, fade=4)
-    return fit(ShapesNetwork, data.train.x, data.train.attributes, recipe)
+def pictures(share: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Return a ``share`` of all training pictures and what stands at each place ``[n, 27]``."""
+    drawn, targets = [], []
+    for name, count in PICTURES.items():
+        generator, n = seeds.generator("shapes embedder", name), int(count * share)
+        attributes = scenes(n, DIFFICULTIES[name].numbers, NOVEL, generator)
+        drawn.append(draw(attributes, Jitter.drawn(n, generator), DIFFICULTIES[name].look))
+        targets.append(by_place(attributes))
+    return torch.cat(drawn), torch.cat(targets)
 
 
-def attribute_loss(logits: Tensor, attributes: Tensor) -> Tensor:
-    """Return the four smoothed cross-entropies of each picture ``[n]``, the shape's thrice."""
-    pairs = zip(split_heads(logits), attributes.unbind(1), strict=True)
-    losses = [F.cross_entropy(h, a, label_smoothing=0.02, reduction="none") for h, a in pairs]
-    return torch.stack(losses).sum(0) + 2 * losses[0]  # the hardest by far in a small picture
+def by_place(attributes: Tensor) -> Tensor:
+    """Return shape (5: none), colour and size at each of nine places, ``[n, 9 * 3]``."""
+    objects = attributes.reshape(len(attributes), -1, FIELDS)
+    picture, slot = torch.nonzero(objects[:, :, 0] >= 0, as_tuple=True)
+    shown = objects[picture, slot]
+    out = torch.full((len(objects), len(PLACES), 3), _NONE)
+    out[:, :, 0] = len(SHAPES)
+    out[picture, shown[:, 3]] = shown[:, :3]
+    return out.flatten(1)
+
+
+def train(x: Tensor, targets: Tensor, steps: int = STEPS) -> ShapesNetwork:
+    """Return the network trained on pictures and what stands at their places for ``steps``."""
+    recipe = Recipe("shapes", 256, augment, places_loss, steps, batch=64, fade=4)
+    return fit(ShapesNetwork, x, targets, recipe)
+
+
+def places_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropies of each picture ``[n]``: the judge's, and half the features'."""
+    judge, features = torch.split(logits, len(PLACES) * sum(HEADS), 1)
+    return _told(judge, targets) + 0.5 * _told(features, targets)
+
+
+def _told(logits: Tensor, targets: Tensor) -> Tensor:
+    each = targets.reshape(-1, len(PLACES), 3).unbind(2)
+    losses = [
+        F.cross_entropy(head.transpose(1, 2), truth, label_smoothing=0.02, reduction="none").sum(1)
+        for head, truth in zip(split_heads(logits), each, strict=True)
+    ]
+    return 2 * losses[0] + losses[1] + losses[2]  # the shape is the hardest by far
 
 
 def augment(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -50,13 +95,18 @@ def augment(x: Tensor, generator: torch.Generator) -> Tensor:
     return (x + 3 * torch.randn(x.shape, generator=generator)).clamp(0, 255)
 
 
-def accuracies(network: ShapesNetwork, x: Tensor, attributes: Tensor) -> list[float]:
-    """Return the share of each attribute that is told right."""
+def accuracies(judge: ShapesEmbedder, x: Tensor, attributes: Tensor) -> dict[str, float]:
+    """Return the share of objects told right in each attribute, and of pictures in all."""
     with torch.no_grad():
-        out = torch.cat([network(part)[:, :-1] for part in torch.split(x, 500)])
-    told = torch.stack([h.argmax(1) for h in split_heads(out)], 1)
-    right: list[float] = (told == attributes).double().mean(0).tolist()
-    return right
+        found = torch.cat([by_place(judge.attributes(part)) for part in torch.split(x, 500)])
+    truth = by_place(attributes)
+    right = (found == truth).reshape(-1, len(PLACES), 3)
+    there = truth.reshape(-1, len(PLACES), 3)[:, :, 0] < len(SHAPES)
+    seen = found.reshape(-1, len(PLACES), 3)[:, :, 0] < len(SHAPES)
+    shape, colour, size = (float(right[:, :, i][there].double().mean()) for i in range(3))
+    position = float(seen[there].double().mean())
+    return {"shape": shape, "colour": colour, "size": size, "position": position,
+            "all": float((found == truth).all(1).double().mean())}  # fmt: skip
 
 
 if __name__ == "__main__":
