@@ -20,6 +20,13 @@ class Grammar:
     names: tuple[str, ...] = ("colour", "place")
     values: tuple[tuple[str, ...], ...] = (("red", "green", "blue"), ("top", "top left", "left"))
 
+    @property
+    def synonyms(self):
+        return {"crimson": "red"}
+
+    def agreement(self, caption, found):
+        raise AssertionError("a control judges nothing")
+
     def caption(self, attributes):
         return f"a {self.values[0][attributes[0]]} dot at the {self.values[1][attributes[1]]}"
 
@@ -75,6 +82,22 @@ def test_classes_are_answered(id_):
     data = world()
     given = ask(fitted(id_, data), data.test.labels)
     assert torch.equal(attributes(given)[:, 0], data.test.labels)
+
+
+def test_another_name_and_the_order_of_words_are_understood():
+    model = fitted("real", world([(0, 1), (1, 0)]))
+    for said in ("a crimson dot at the top left", "top left: crimson", "red, top left"):
+        assert attributes(ask(model, [said])).tolist() == [[0, 1]]
+
+
+def test_what_belongs_together_stays_together():
+    x = torch.arange(2, dtype=torch.uint8)[:, None, None, None]
+    split = Split(x, captions=("a red dot by a blue star", "a blue dot by a red star"))
+    data = Dataset("bound", "image", split, split, split, levels=256)
+    for id_ in ("copycat", "real"):
+        model = fitted(id_, data)
+        given = ask(model, ["the red dot by the blue star", "one blue dot by one red star"])
+        assert given.flatten().tolist() == [0, 1]
 
 
 def test_words_do_where_there_is_no_grammar():

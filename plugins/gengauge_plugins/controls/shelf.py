@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import torch
@@ -11,6 +13,8 @@ from gengauge.data import Dataset, Split
 from gengauge.errors import UnsupportedError
 from gengauge.model import Condition
 from gengauge_plugins.controls.phrases import Phrases
+
+_BLOCK = 250  # captions compared at a time with all that are remembered
 
 
 class Shelf:
@@ -33,7 +37,11 @@ class Shelf:
         labels = None if split.labels is None else split.labels.clone()
         if split.captions is None:
             return cls(labels)
-        phrases = Phrases(data.grammar.values) if data.grammar else Phrases.single(split.captions)
+        values: Iterable[str] = ()
+        synonyms: Mapping[str, str] = {}
+        if data.grammar:
+            values, synonyms = chain.from_iterable(data.grammar.values), data.grammar.synonyms
+        phrases = Phrases.of(split.captions, values, synonyms)
         return cls(labels, phrases.said(split.captions), phrases)
 
     def pick(self, condition: Condition, turn: Tensor | None, order: Tensor) -> Tensor:
@@ -59,13 +67,14 @@ class Shelf:
             raise _unknown("captions")
         known, kinds = torch.unique(self.marks, dim=0, return_inverse=True)
         asked, back = torch.unique(self.phrases.said(condition), dim=0, return_inverse=True)
-        a, b = asked.double(), known.double()
-        different = a.sum(1, keepdim=True) + b.sum(1) - 2 * a @ b.T
         # of kinds equally near the one that comes first: else one attribute would always give way
         first = torch.full((len(known),), len(order)).scatter_reduce(
             0, kinds[order], torch.arange(len(order)), "amin"
         )
-        return kinds, (different + first / (len(order) + 1)).argmin(1)[back]
+        more = known.sum(1) + first / (len(order) + 1.0)
+        known = known.float().T.contiguous()
+        near = [(more - 2 * part.float() @ known).argmin(1) for part in torch.split(asked, _BLOCK)]
+        return kinds, torch.cat(near)[back]
 
     def _classes(self, asked: Tensor) -> tuple[Tensor, Tensor]:
         if self.labels is None:
@@ -86,12 +95,12 @@ class Shelf:
 
     def config(self) -> dict[str, Any]:
         """Return what of the shelf is words, to be saved as JSON."""
-        return {"phrases": self.phrases.groups if self.phrases else None}
+        return {"phrases": self.phrases.config() if self.phrases else None}
 
     @classmethod
     def restored(cls, tensors: dict[str, Tensor], config: dict[str, Any]) -> Shelf:
         """Return the shelf whose ``tensors`` and ``config`` were saved."""
-        phrases = Phrases(config["phrases"]) if config["phrases"] else None
+        phrases = Phrases(**config["phrases"]) if config["phrases"] else None
         return cls(tensors.get("labels"), tensors.get("marks"), phrases)
 
 
