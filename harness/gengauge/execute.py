@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gengauge import artifacts, provenance, seeds
+from gengauge import artifacts, captioned, provenance, seeds
 from gengauge.budget import Budget
 from gengauge.data import Dataset
 from gengauge.errors import DivergedError, UnsupportedError
@@ -89,6 +89,7 @@ def _fill(
         artifacts.save_traversals(evidence, folder)
     _save_gallery(evidence, record["scores"], setting, folder)
     _save_restored(evidence, record["scores"], folder)
+    captioned.save_drawn(evidence, folder, measured=_asked_for(metrics, record["scores"]))
     if setting.device.type == "cuda":
         record["peak_memory"]["device"] = torch.cuda.max_memory_allocated(setting.device)
 
@@ -103,6 +104,12 @@ def _save_gallery(
     ]  # fmt: skip
     if judges and evidence.dataset.modality == "image":
         save_gallery(evidence, setting.embedders[judges[0]], folder)
+
+
+def _asked_for(metrics: list[MetricChoice], scores: list[dict[str, Any]]) -> bool:
+    """Return whether a score was measured on samples of captions."""
+    asked = {m.spec.id for m in metrics if m.spec.condition == "caption" and m.spec.uses_samples}
+    return any(s["metric"] in asked and s["value"] is not None for s in scores)
 
 
 def _save_restored(evidence: Evidence, scores: list[dict[str, Any]], folder: Path) -> None:

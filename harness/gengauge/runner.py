@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
-from gengauge import artifacts
+from gengauge import artifacts, captioned
 from gengauge.benchmark import Benchmark
 from gengauge.code import code_fingerprint
 from gengauge.data import Dataset
@@ -164,6 +164,7 @@ class Run:
         self.store.add_metrics({id_: _describe(s, order[id_]) for id_, s in specs.items()})
         for dataset in {t.dataset.id: t.dataset for t in tasks}.values():
             artifacts.save_reference(dataset, self.store.dataset_folder(dataset.id))
+            captioned.save_real(dataset, self.store.dataset_folder(dataset.id))
 
 
 def _describe(spec: MetricSpec, order: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from gengauge.store import RunStore
 from gengauge_reports import figures, notation
+from gengauge_reports.asked import captioned, claims
 from gengauge_reports.fronts import fronts, gallery, reconstructions
 from gengauge_reports.gather import Runs, Trial, gather
 from gengauge_reports.ranking import tables
@@ -161,6 +162,8 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
         "grids": figures.grids(table, trials),
         "texts": figures.texts(table, trials),
         "completions": figures.completions(table, trials),
+        "claims": claims(table),
+        "captioned": captioned(table, trials),
         "gallery": gallery(table),
         "reconstructions": reconstructions(table),
         "traversals": traversals(table),
