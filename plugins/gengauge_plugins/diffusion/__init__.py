@@ -53,7 +53,7 @@ def gengauge_models() -> list[ModelSpec]:
             capabilities=("gaussian-diffusion", "diffusion-decoder", "probability-flow",
                           "denoiser", "inpainter", "steps"),
             conditions=("class",),
-            budget="700 steps",
+            budget="1000 steps",
             parameters=_DDPM,
         ),
         latent_spec(),

@@ -29,8 +29,8 @@ class Denoising(nn.Module):
         prediction: ``epsilon``, ``v`` or ``x0``.
 
     Example:
-        >>> from gengauge_plugins.networks.timed import TimedMLP
-        >>> denoising = Denoising(TimedMLP(2, 2, hidden=8), Schedule.of("cosine", 10), "v")
+        >>> from gengauge_plugins.networks.residual import TimedResidual
+        >>> denoising = Denoising(TimedResidual(2, 2, hidden=8), Schedule.of("cosine", 10), "v")
         >>> denoising(torch.ones(3, 2), torch.zeros(3)).detach()  # untrained: alpha times the state
         tensor([[0.7071, 0.7071],
                 [0.7071, 0.7071],
@@ -89,8 +89,8 @@ class LevelDenoising(Denoising):
         logits: Log-frequencies ``[c, levels, ...]``.
 
     Example:
-        >>> from gengauge_plugins.networks.timed import TimedMLP
-        >>> network = TimedMLP(2, degree(3), hidden=8)
+        >>> from gengauge_plugins.networks.residual import TimedResidual
+        >>> network = TimedResidual(2, degree(3), hidden=8)
         >>> schedule, even = Schedule.of("cosine", 10), torch.zeros(1, 3)
         >>> denoising = LevelDenoising(network, schedule, 3, even)
         >>> noisy = torch.tensor([[0.93], [0.08]])

@@ -24,7 +24,7 @@ from gengauge_plugins.networks.checks import check_varies
 from gengauge_plugins.networks.drawing import uniform
 from gengauge_plugins.networks.stages import stage
 from gengauge_plugins.networks.storage import load_network, load_state, save_state
-from gengauge_plugins.networks.timed import TimedMLP
+from gengauge_plugins.networks.residual import TimedResidual
 
 _DENSE = 256  # numbers of a code up to which a perceptron is as good as a U-Net, and sooner
 _DROPPED = 0.1  # share of conditions left out, for guidance
@@ -178,7 +178,7 @@ class LatentDiffusion:
         if numbers <= _DENSE:
             hidden = min(self.hidden, 64 * numbers)
             context = conditions.context(hidden) if conditions else None
-            network: torch.nn.Module = TimedMLP(numbers, numbers, hidden, self.blocks, context)
+            network: torch.nn.Module = TimedResidual(numbers, numbers, hidden, self.blocks, context)
             return Denoising(network, schedule, self.prediction)
         from gengauge_plugins.networks.unet import TimedUNet
 

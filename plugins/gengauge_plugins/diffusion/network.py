@@ -13,7 +13,7 @@ from gengauge_plugins.diffusion.denoising import Denoising, LevelDenoising, degr
 from gengauge_plugins.diffusion.guidance import NoisyClassifier
 from gengauge_plugins.diffusion.schedule import Schedule
 from gengauge_plugins.networks.residual import TimedResidual
-from gengauge_plugins.networks.timed import LabelContext, TimedMLP
+from gengauge_plugins.networks.timed import LabelContext
 
 FEW = 32  # levels up to which each is given a probability of its own
 _DENSE = 256  # values up to which a perceptron is as good as a U-Net, and sooner
@@ -61,10 +61,8 @@ class Form:
         context = classes and self._context(classes)
         if not self.convolves:
             values = math.prod(self.shape)
-            # densities of points are sharp, and normalised blocks learn sharp edges slowly
-            perceptron = TimedResidual if self.levels is None else TimedMLP
-            return perceptron(values * inputs, values * outputs, self.width, self.blocks,
-                              context or None)  # fmt: skip
+            return TimedResidual(values * inputs, values * outputs, self.width, self.blocks,
+                                 context or None)  # fmt: skip
         from gengauge_plugins.networks.unet import TimedUNet  # diffusers' models take seconds
 
         return TimedUNet(self.shape[0] * inputs, self.shape[0] * outputs, self._widths,
@@ -137,7 +135,7 @@ def build(form: Form, schedule: Schedule, scaling: tuple[Tensor, Tensor], logits
     classifier = None
     if classifies:
         values = math.prod(form.shape)
-        judge = TimedMLP(values, form.classes, form.width, 2)
+        judge = TimedResidual(values, form.classes, form.width, 2)
         classifier = NoisyClassifier(judge, schedule)
     return Network(denoising, classifier, *scaling, frequency)
 

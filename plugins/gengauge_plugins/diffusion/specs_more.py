@@ -25,7 +25,7 @@ def latent_spec() -> ModelSpec:
         levelled=True,
         capabilities=("reconstructor", "encoder", "steps"),
         conditions=("class", "caption"),
-        budget="1200 steps",
+        budget="2000 steps",
         parameters=(
             Parameter("first_stage", "kl", "the autoencoder: Gaussian codes, or a codebook",
                       choices=("kl", "vq")),

@@ -24,9 +24,9 @@ class _Block(nn.Module):
 class TimedResidual(nn.Module):
     """A residual perceptron without normalisation: time and context are added, not multiplied.
 
-    On digits flow matching learns several times faster with it than with
-    :class:`gengauge_plugins.networks.timed.TimedMLP`, in steps and in seconds: after 9 CPU seconds
-    the Frechet distance is 5 where the normalised blocks reach 14.
+    With normalised blocks that the time scales and shifts, as transformers have them (Peebles &
+    Xie 2022, https://arxiv.org/abs/2212.09748), flow matching of digits needed three times and
+    diffusion twice the processor time for the same Frechet distance.
 
     References:
         | Deep Residual Learning for Image Recognition (He et al., 2015)
