@@ -7,7 +7,7 @@ from captioned import HalvesJudge, halves
 from gengauge import Budget, FitRun
 from gengauge.errors import UnsupportedError
 from gengauge.registry import Registry
-from gengauge_plugins.gan.captioned import pair_discriminator
+from gengauge_plugins.gan.captioned import READ, pair_discriminator
 from gengauge_plugins.gan.cgan import CGAN
 from gengauge_plugins.networks.captions import CaptionContext
 from gengauge_plugins.networks.matching import contrast, word_loss
@@ -17,8 +17,8 @@ def stream(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def fitted(data, steps=200, **settings):
-    made = CGAN(condition="caption", hidden=32, latent=8, **settings)
+def fitted(data, steps=120, **settings):
+    made = CGAN(condition="caption", hidden=32, latent=8, batch_size=32, **settings)
     made.fit(data.for_training(), FitRun(0, Budget.parse(f"{steps} steps")))
     return made
 
@@ -113,10 +113,10 @@ def test_guessed_words_count_once_and_in_any_order():
 
 def test_the_features_of_a_picture_decide_which_caption_scores_highest():
     torch.manual_seed(0)
-    reader = CaptionContext(words=7, length=3, width=16)
+    reader = CaptionContext(words=7, length=3, width=READ)
     judge = pair_discriminator(reader, (3, 12, 12), 32, True, False)
     x, tokens = torch.randn(5, 3, 12, 12), torch.randint(2, 9, (5, 3))
     seen = judge.judged(x, tokens)
     other = judge(x, tokens.roll(1, 0)) - seen.score
-    expected = (seen.image * (seen.text.roll(1, 0) - seen.text)).sum(1) / 4
+    expected = (seen.image * (seen.text.roll(1, 0) - seen.text)).sum(1) / READ**0.5
     torch.testing.assert_close(other, expected)

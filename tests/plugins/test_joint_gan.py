@@ -27,7 +27,7 @@ def data():
 @pytest.fixture(scope="module")
 def model(data):
     made = JointGAN(hidden=32, code=16, latent=8, batch_size=32)
-    made.fit(data.for_training(), FitRun(0, Budget.parse("250 steps")))
+    made.fit(data.for_training(), FitRun(0, Budget.parse("200 steps")))
     return made
 
 

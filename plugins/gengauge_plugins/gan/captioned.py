@@ -27,7 +27,7 @@ class PairDiscriminator(Discriminator):
     ) -> None:
         super().__init__(features, width, spectral=spectral)
         self.reader = reader
-        self.image = nn.Linear(width, reader.last[-1].out_features)
+        self.image = nn.Linear(width, READ)
         self.words = nn.Linear(width, reader.vectors.num_embeddings - 1)
 
     def judged(self, x: Tensor, tokens: Tensor) -> Judged:

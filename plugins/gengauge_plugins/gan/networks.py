@@ -153,7 +153,7 @@ def pair_features(shape: tuple[int, ...], hidden: int, convolve: bool) -> nn.Mod
         shape, _WIDER * channels(hidden), hidden, norm=False, activation=leaky, coarse=True
     )
     begin_loud(features)
-    return features.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return features.to(memory_format=torch.channels_last)
 
 
 def generator_body(inputs: int, shape: tuple[int, ...], hidden: int, convolve: bool) -> nn.Module:

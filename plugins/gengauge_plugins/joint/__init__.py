@@ -22,7 +22,7 @@ def gengauge_models() -> list[ModelSpec]:
             conditions=("caption",),
             levelled=True,
             needs_captions=True,
-            budget="400 steps",
+            budget="300 steps",
             parameters=(
                 Parameter("code", 64, "numbers that a caption is read into", minimum=2),
                 Parameter("latent", 32, "latent dimensions of each generator", minimum=1),

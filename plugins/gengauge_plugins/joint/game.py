@@ -13,7 +13,6 @@ from gengauge_plugins.networks.adversarial import Batch
 from gengauge_plugins.networks.drawing import normal
 
 _LOSS = "non-saturating"
-_FEWER = 4  # real pairs for one joint sample: each costs as much as the picture of a caption
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class JointGame:
         codes = judge.read(tokens)
         h = judge.features(real)
         with torch.no_grad():
-            imagined = self._imagined(x, noise)
+            imagined = self.generator.imagine(self._noise(x, noise))
             asked = torch.cat([codes, imagined])
             fakes = self.generator.paint(asked, self._noise(asked, noise))
             named = self.generator.name(h, self._noise(x, noise))
@@ -63,7 +62,7 @@ class JointGame:
         with torch.no_grad():  # neither reader nor features are the generators' to move
             codes, h = judge.read(tokens), judge.features(seen(x, self.levels))
         named = players.name(h, self._noise(x, noise))
-        asked = torch.cat([codes, self._imagined(x, noise)])
+        asked = torch.cat([codes, self.generator.imagine(self._noise(x, noise))])
         drawn = judge.features(players.paint(asked, self._noise(asked, noise)))
         made = judge.score(torch.cat([asked, named]), torch.cat([drawn, h]))
         unsaid = judge.mismatch(codes, drawn[: len(x)], tokens)
@@ -71,9 +70,6 @@ class JointGame:
         words = players.writer.loss(torch.cat([named, blurred]), tokens.repeat(2, 1))
         loss = losses.generator_loss(_LOSS, made)
         return loss + self.matching * unsaid + self.writing * words
-
-    def _imagined(self, x: Tensor, noise: torch.Generator) -> Tensor:
-        return self.generator.imagine(self._noise(x[: -(-len(x) // _FEWER)], noise))
 
     def _noise(self, like: Tensor, noise: torch.Generator) -> Tensor:
         return normal((len(like), self.generator.latent), noise, like.device)

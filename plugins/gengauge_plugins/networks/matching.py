@@ -52,9 +52,11 @@ def word_loss(logits: Tensor, tokens: Tensor) -> Tensor:
     """
     there = torch.zeros_like(logits).scatter_(1, tokens, 1.0)
     there[:, 0] = 0  # no word
-    return -(F.log_softmax(logits, 1) * there).sum(1).mean()
+    nats: Tensor = -(F.log_softmax(logits, 1) * there).sum(1).mean()
+    return nats
 
 
 def agreeing(images: Tensor, texts: Tensor) -> Tensor:
     """Return the inner product of each pair of vectors ``[n, d]``, of order one: ``[n]``."""
-    return (images * texts).sum(1) / images.shape[1] ** 0.5
+    product: Tensor = (images * texts).sum(1) / images.shape[1] ** 0.5
+    return product
