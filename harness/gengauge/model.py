@@ -160,6 +160,15 @@ class Captioner(Protocol):
 
 
 @runtime_checkable
+class JointSampler(Protocol):
+    """Draws data and descriptions of it at once, given neither."""
+
+    def sample_pairs(self, n: int, generator: torch.Generator) -> tuple[Tensor, Sequence[str]]:
+        """Return ``n`` samples ``[n, *event]``, in the form ``sample`` returns, and captions."""
+        ...
+
+
+@runtime_checkable
 class TakesSteps(Protocol):
     """Samples with more or fewer network evaluations, better or worse."""
 
@@ -262,6 +271,7 @@ CAPABILITIES: dict[str, type] = {
     "inpainter": Inpainter,
     "classifier": Classifier,
     "captioner": Captioner,
+    "joint-sampler": JointSampler,
     "steps": TakesSteps,
     "adapted": Adapted,
 }

@@ -117,7 +117,7 @@ class ModelSpec(Spec):
             return "takes " + ("levelled" if self.levelled else "continuous") + " data only"
         if self.needs_truth and not dataset.has_truth:
             return "needs a dataset whose density is known"
-        given = parameters or {}
+        given = self.resolve(parameters or {})  # a default asks for its condition as well
         asked = given.get("condition", "class" if given.get("conditional", False) else "")
         if (self.needs_labels or asked == "class") and not dataset.labelled:
             return "needs class labels"

@@ -29,6 +29,7 @@ NOT_YET = {
     "adapter_share": "was adapted from a base",
     "adaptation_seconds": "was adapted from a base",
     "caption_accuracy": "captions",
+    "joint_agreement": "draws captions with its images",
     "energy_per_sample": "runs on a card",
     "kid_subsets": "needs a thousand samples, which digits and these few points have not",
 }

@@ -45,6 +45,7 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("gan", {"loss": "hinge", "spectral_norm": True}, ("points/moons",)),
     ("gan", {"loss": "wgan-gp"}, ("points/moons",)),
     ("cgan", {"network": "conv"}, ("digits",)),
+    ("cgan", {"condition": "caption", "hidden": 32}, ("pair",)),
     ("autoregressive", {"conditional": True}, ("pair", "digits")),
     ("autoregressive", {"kind": "pixelcnn", "output": "logistics"}, ("pair", "digits")),
     ("ddpm", {"conditional": True, "guidance": 2.0}, ("pair", "points/moons")),

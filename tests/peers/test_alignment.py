@@ -19,6 +19,7 @@ from gengauge_suites.alignment.accuracy import attribute_accuracy, class_accurac
 from gengauge_suites.alignment.cas import cas
 from gengauge_suites.alignment.clip import clip_r_precision, clip_score
 from gengauge_suites.alignment.completion import completion_accuracy
+from gengauge_suites.alignment.joint import joint_agreement
 
 N, D, CLASSES = 300, 24, 5
 
@@ -161,3 +162,37 @@ def test_attribute_accuracy_is_exact_match():
     theirs = float(match(found, truth, num_classes=3))
     allowed = budget("attribute_accuracy", "torchmetrics, exact match")
     assert attribute_accuracy(judged, Sees()).value == pytest.approx(theirs, **allowed)
+
+
+def test_joint_agreement_is_exact_match():
+    """A caption names both attributes that the judge must find."""
+    generator = torch.Generator().manual_seed(0)
+    said = torch.randint(3, (N, 2), generator=generator)
+    wrong = torch.rand(N, 2, generator=generator) < 0.3
+    found = torch.where(wrong, (said + 1) % 3, said)
+
+    class Sees(Judge):
+        def attributes(self, x):
+            return x.long()
+
+    class Numbers:
+        names, values = ("first", "second"), (("0", "1", "2"),) * 2
+
+        def attributes(self, caption):
+            return tuple(map(int, caption.split()))
+
+        def agreement(self, caption, found):
+            pairs = zip(self.attributes(caption), found, strict=True)
+            return tuple(float(a == b) for a, b in pairs)
+
+    class Draws(StandIn):
+        def sample_pairs(self, n, generator):
+            return found[:n].float(), [f"{a} {b}" for a, b in said[:n].tolist()]
+
+    test = Split(found.float())
+    data = Dataset("made", "points", test, test.first(0), test, grammar=Numbers())
+    judged = Evidence(data, Draws(), found.float(), 0)
+    match = peer("torchmetrics.functional.classification").multiclass_exact_match
+    theirs = float(match(found, said, num_classes=3))
+    allowed = budget("joint_agreement", "torchmetrics, exact match")
+    assert joint_agreement(judged, Sees()).value == pytest.approx(theirs, **allowed)

@@ -338,9 +338,9 @@ def test_the_class_latent_is_part_of_one_prior():
     model.fit(cloud(300, labels), run("3 steps"))
     z = model.draw_prior(20_000, stream())
     assert z.shape == (20_000, 3)
-    shares = model._chosen(z[:, -1]).bincount(minlength=3) / 20_000
+    shares = model.network.chosen(z[:, -1]).bincount(minlength=3) / 20_000
     assert shares.tolist() == pytest.approx([1 / 3] * 3, abs=0.015)
-    assert model._chosen(torch.tensor([-40.0, 40.0])).tolist() == [0, 2]
+    assert model.network.chosen(torch.tensor([-40.0, 40.0])).tolist() == [0, 2]
 
 
 def test_gan_takes_no_class_and_cgan_no_data_without():

@@ -15,7 +15,7 @@ from gengauge.errors import UsageError
 from gengauge.model import Condition
 from gengauge_plugins.diffusion.denoising import Denoising
 from gengauge_plugins.diffusion.first_stage import FirstStage
-from gengauge_plugins.diffusion.latents import ROWS, Latents, encoded, given_by, standardised
+from gengauge_plugins.diffusion.latents import ROWS, Latents, encoded, standardised
 from gengauge_plugins.diffusion.objective import drawn_ratios, fit_average, noise_like
 from gengauge_plugins.diffusion.pipeline import Pipeline, check_shape
 from gengauge_plugins.diffusion.schedule import Schedule
@@ -133,7 +133,9 @@ class LatentDiffusion:
             self._adopt(data, run.device)
             return
         conditions = known.learned(self.condition, data, self.name)
-        given, held_out = (given_by(split, conditions) for split in (data.train, data.validation))
+        given, held_out = (
+            known.given_by(split, conditions) for split in (data.train, data.validation)
+        )
         if not len(given[0]):
             raise ValueError(f"no training example of {data.id} has a {self.condition}")
         with stage(run, "first stage", self.share) as part:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gengauge import Split
 from gengauge.model import Condition
 from gengauge_plugins.diffusion import samplers
 from gengauge_plugins.diffusion.denoising import Denoising
@@ -105,14 +104,6 @@ class Latents(nn.Module):
         if self.alphabet is not None:
             codes = self.stage.entries(codes.long())
         return self.decode(codes.to(self.stage.shift))
-
-
-def given_by(split: Split, conditions: Conditions | None) -> tuple[Tensor, ...]:
-    """Return the pictures of a split, and what is known of each where that is learned."""
-    if conditions is None:
-        return (split.x,)
-    which, rows = conditions.of(split)
-    return split.x[which.to(split.x.device)], rows
 
 
 @torch.no_grad()

@@ -54,16 +54,22 @@ def gengauge_models() -> list[ModelSpec]:
         ModelSpec(
             id="cgan",
             family="gan",
-            summary="Class-conditional generative adversarial network with a projection "
+            summary="Generative adversarial network told a class or a caption, with a projection "
                     "discriminator",
             reference="Miyato & Koyama 2018, cGANs with Projection Discriminator, "
                       "https://arxiv.org/abs/1802.05637",
             target="gengauge_plugins.gan.cgan:CGAN",
             modalities=("image", "points", "table"),
             capabilities=("latent-decoder",),
-            conditions=("class",),
-            needs_labels=True,
+            conditions=("class", "caption"),
             budget="1500 steps",
-            parameters=_PARAMETERS,
+            parameters=(
+                *_PARAMETERS,
+                Parameter("condition", "class", "what samples can be asked for",
+                          choices=("class", "caption")),
+                Parameter("matching", 1.0, minimum=0,
+                          doc="weight of finding each other's partner among captions and pictures, "
+                              "and of guessing the captions' words"),
+            ),
         ),
     ]  # fmt: skip

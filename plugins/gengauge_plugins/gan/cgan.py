@@ -1,16 +1,27 @@
-"""The class-conditional generative adversarial network."""
+"""The generative adversarial network that is told a class, or a caption."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import Any
 
-from gengauge import Dataset, Split
+import torch
+from torch import Tensor, nn
+
+from gengauge import Dataset
 from gengauge.model import Condition
+from gengauge_plugins.gan.captioned import READ, CaptionDuel, pair_discriminator
+from gengauge_plugins.gan.game import Duel
 from gengauge_plugins.gan.gan import GAN, ROWS
-from gengauge_plugins.networks.adversarial import Batch
+from gengauge_plugins.gan.networks import CODE, Generator, ToldGenerator, discriminator
+from gengauge_plugins.networks.captions import CaptionContext
+from gengauge_plugins.networks.conditions import (
+    Classes,
+    Conditions,
+    learned,
+    remembered,
+    restored,
+)
 from gengauge_plugins.networks.drawing import normal
-from gengauge_plugins.networks.labels import asked_labels, training_labels
 
 
 class CGAN(GAN):
@@ -19,25 +30,40 @@ class CGAN(GAN):
     It assumes what :class:`gengauge_plugins.gan.gan.GAN` does, within each class. A class that is
     known by name but has no training example is never drawn, and refused when it is asked for.
 
-    As a decoder it has one latent more, standard normal, whose quantile chooses the class: p(z)
-    stays one density and its samples have the training labels' frequencies. The decoder jumps
-    from class to class along it, so that annealed chains seldom change the class late; the ``ais``
-    bound is valid, and looser for it (13 nats on its own digits, where ``gan`` loses 1.4).
+    With ``condition=caption`` both are told a caption instead, read by one small network that the
+    discriminator trains: from pictures and captions that belong together it learns to find each
+    other's partner in a batch, and to guess the words of the caption, and the generator must pass
+    the same two tests. Pictures of more than 256 values are then drawn by a perceptron and judged
+    by convolutions, unless ``network`` says otherwise. Words it never read count as one unknown
+    word, with a warning; asked for nothing, it draws one of the training captions.
+
+    As a decoder it has one latent more, standard normal, whose quantile chooses the class (or the
+    caption): p(z) stays one density and its samples have the training labels' frequencies. The
+    decoder jumps from class to class along it, so that annealed chains seldom change the class
+    late; the ``ais`` bound is valid, and looser for it (13 nats on its own digits, where ``gan``
+    loses 1.4).
 
     Good at: one sharp sample of the class it is asked for; labels steady the training too.
     Breaks at: variety within a class, which collapses sooner than the classes do, and classes of
-    few examples, which are repeated.
+    few examples, which are repeated. Of captions: attributes that words tell and few pixels show.
 
     References:
         | cGANs with Projection Discriminator (Miyato & Koyama, 2018)
         | https://arxiv.org/abs/1802.05637
         | Conditional Generative Adversarial Nets (Mirza & Osindero, 2014)
         | https://arxiv.org/abs/1411.1784
+        | Cross-Modal Contrastive Learning for Text-to-Image Generation (Zhang et al., 2021)
+        | https://arxiv.org/abs/2101.04702
+        | Conditional Image Synthesis With Auxiliary Classifier GANs (Odena et al., 2016)
+        | https://arxiv.org/abs/1610.09585
 
-    Arguments: those of :class:`gengauge_plugins.gan.gan.GAN`.
+    Arguments:
+        condition: ``class`` or ``caption``.
+        matching: Weight of the two tests of captions.
+        settings: Those of :class:`gengauge_plugins.gan.gan.GAN`.
 
     Example:
-        >>> from gengauge import Budget, FitRun
+        >>> from gengauge import Budget, FitRun, Split
         >>> y = torch.arange(256) % 2
         >>> x = torch.randn(256, 2, generator=torch.Generator().manual_seed(0)) + 9 * y[:, None]
         >>> data = Dataset("two", "points", *[Split(x, y)] * 3)
@@ -49,27 +75,54 @@ class CGAN(GAN):
     """
 
     name = "cgan"
+    network: ToldGenerator
+    conditions: Conditions
 
-    def _frequency(self, data: Dataset) -> Tensor:
-        labels, classes = training_labels(data, self.name)
-        return labels.bincount(minlength=classes) / len(labels)
+    def __init__(self, condition: str = "class", matching: float = 1.0, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.condition, self.matching = condition, matching
 
-    def _batch(self, split: Split, frequency: Tensor) -> Batch:
-        labels = split.labels
-        if labels is None:
-            return split.x[:0], torch.zeros(0, dtype=torch.int64)
-        known = torch.isin(labels, torch.nonzero(frequency).flatten())
-        return split.x[known], labels[known]
+    def _learned(self, data: Dataset) -> Conditions:
+        found = learned(self.condition, data, self.name)
+        assert found is not None
+        self.conditions = found
+        return found
+
+    def _game(self, data: Dataset, rows: Tensor | None = None) -> Duel:
+        assert rows is not None
+        player = self._told(self._standards(data), *self._shares(rows))
+        about = (self.shape, self._width, self._convolve, self.spectral_norm)
+        if isinstance(player.reader, CaptionContext):
+            pairs = pair_discriminator(player.reader, *about)
+            return CaptionDuel(player, pairs, **self._rules, matching=self.matching)
+        return Duel(player, discriminator(len(player.rows), *about), **self._rules)
+
+    def _shares(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is drawn where nothing is asked for, and how often each comes."""
+        if isinstance(self.conditions, Classes):
+            count = self.conditions.count
+            return torch.arange(count), rows.bincount(minlength=count) / len(rows)
+        kept = remembered(rows)
+        return kept, torch.full((len(kept),), 1 / len(kept))
+
+    def _told(
+        self, standards: tuple[Tensor, Tensor], rows: Tensor, frequency: Tensor
+    ) -> ToldGenerator:
+        if isinstance(self.conditions, Classes):
+            return ToldGenerator(
+                self._generator(standards, CODE), nn.Embedding(len(rows), CODE), rows, frequency
+            )
+        reader = self.conditions.context(READ)
+        return ToldGenerator(self._generator(standards, READ), reader, rows, frequency)
 
     @torch.no_grad()
     def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
         """Return ``n`` samples ``[n, *event]``, of the classes ``condition`` ``[n]`` if given."""
         if condition is None:
             return super().sample(n, None, generator)
-        seen = torch.nonzero(self.network.frequency).flatten()
-        labels = asked_labels(condition, n, seen, self.name).to(self._device)
+        rows = self.conditions.asked(condition, n).to(self._device)
         z = normal((n, self.network.latent), generator, self._device)
-        pairs = zip(torch.split(z, ROWS), torch.split(labels, ROWS), strict=True)
+        pairs = zip(torch.split(z, ROWS), torch.split(rows, ROWS), strict=True)
         return self._finished([self.network.decode(*pair) for pair in pairs])
 
     def draw_prior(self, n: int, generator: torch.Generator) -> Tensor:
@@ -78,11 +131,16 @@ class CGAN(GAN):
 
     def decode(self, z: Tensor) -> Tensor:
         """Return data ``[n, *event]`` as floats; 0 to 1 on levelled data."""
-        return self.network.decode(z[:, :-1], self._chosen(z[:, -1]))
+        return self.network.decode(z[:, :-1], self.network.chosen(z[:, -1]))
 
-    def _chosen(self, c: Tensor) -> Tensor:
-        """Return the classes ``[n]`` whose shares of the normal distribution hold ``c`` ``[n]``."""
-        ends = self.network.frequency.double().cumsum(0)
-        last = int(torch.nonzero(self.network.frequency).max())  # rounding may leave a gap above it
-        quantile = torch.special.ndtr(c.detach().double()).contiguous()
-        return torch.searchsorted(ends, quantile, right=True).clamp_max(last)
+    def _described(self) -> dict[str, Any]:
+        about = {"conditions": self.conditions.described(), "rows": list(self.network.rows.shape)}
+        return super()._described() | about
+
+    def _restored(self, config: dict[str, Any]) -> Generator:
+        self.shape, self.levels = tuple(config["shape"]), config["levels"]
+        found = restored(config["conditions"], self.name)
+        assert found is not None
+        self.conditions = found
+        rows = torch.zeros(config["rows"], dtype=torch.int64)
+        return self._told(self._blank, rows, torch.zeros(len(rows)))

@@ -43,8 +43,9 @@ class Duel:
             fake = self._drawn(len(real), labels, noise)
         smooth = penalised and self.kind != "wgan-gp" and self.r1 > 0
         real.requires_grad_(smooth)
-        scores = self.discriminator(real, labels)
-        loss = losses.discriminator_loss(self.kind, scores, self.discriminator(fake, labels))
+        scores, unsaid = self._judged(real, labels)
+        told = self.discriminator(fake, labels)
+        loss = losses.discriminator_loss(self.kind, scores, told) + unsaid
         penalty = torch.zeros((), device=real.device)
         if smooth:  # seldom, and the stronger for it (Karras et al. 2020, section 3.1)
             penalty = losses.r1(scores, real, self.r1 * self.r1_every)
@@ -58,8 +59,12 @@ class Duel:
     def generate(self, batch: Batch, noise: torch.Generator) -> Tensor:
         """Return the generator's loss on as many samples, of the batch's labels."""
         labels = batch[1] if len(batch) > 1 else None
-        fake = self._drawn(len(batch[0]), labels, noise)
-        return losses.generator_loss(self.kind, self.discriminator(fake, labels))
+        scores, unsaid = self._judged(self._drawn(len(batch[0]), labels, noise), labels)
+        return losses.generator_loss(self.kind, scores) + unsaid
+
+    def _judged(self, x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | float]:
+        """Return scores ``[n]``, and what else both players lose by ``x``."""
+        return self.discriminator(x, labels), 0.0
 
     def _seen(self, x: Tensor) -> Tensor:
         centre = x.float() if self.levels is None else (x.float() + 0.5) / self.levels

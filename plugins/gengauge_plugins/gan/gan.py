@@ -9,11 +9,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from gengauge import Dataset, FitRun, Split, check_training, seeds
+from gengauge import Dataset, FitRun, check_training, seeds
 from gengauge.model import Condition
 from gengauge_plugins.gan.game import Duel
 from gengauge_plugins.gan.networks import Generator, discriminator, generator_body
-from gengauge_plugins.networks.adversarial import Batch, alternate
+from gengauge_plugins.networks.adversarial import alternate
+from gengauge_plugins.networks.conditions import Conditions, given_by
 from gengauge_plugins.networks.conv import convolves
 from gengauge_plugins.networks.drawing import below_one, normal, refuse_condition
 from gengauge_plugins.networks.storage import load_network, save_state
@@ -118,42 +119,46 @@ class GAN:
                 "cannot be learned from it"
             )
         self.shape, self.levels = data.event_shape, data.levels
-        frequency = self._frequency(data)
+        conditions = self._learned(data)
+        batch = given_by(data.train, conditions)
         with seeds.global_seed(seeds.named_seed(run.seed, "weights")):
-            game = self._game(data, frequency)
-        held_out = self._batch(data.validation, frequency)
+            game = self._game(data, *batch[1:])
+        held_out = given_by(data.validation, conditions)
         average = alternate(
-            run, game, self._batch(data.train, frequency),
+            run, game, batch,
             validation=held_out if len(held_out[0]) else None,
             batch_size=self.batch_size or (_CONTINUOUS if self.levels is None else _LEVELLED),
             rates=self.rates, turns=self.n_critic, width=self.ema,
         )  # fmt: skip
         self.network = cast(Generator, average)
 
-    def _frequency(self, data: Dataset) -> Tensor:
-        """Return the share of each class ``[classes]``: of none, since labels are not looked at."""
-        return torch.zeros(0)
+    def _learned(self, data: Dataset) -> Conditions | None:
+        """Return what samples can be asked for: nothing."""
+        return None
 
-    def _batch(self, split: Split, frequency: Tensor) -> Batch:
-        """Return what batches are cut from."""
-        return (split.x,)
+    def _game(self, data: Dataset, rows: Tensor | None = None) -> Duel:
+        """Return both players, untrained, and their rules; ``rows`` are the data's conditions."""
+        player = self._generator(self._standards(data))
+        opponent = discriminator(0, self.shape, self._width, self._convolve, self.spectral_norm)
+        return Duel(player, opponent, **self._rules)
 
-    def _game(self, data: Dataset, frequency: Tensor) -> Duel:
+    def _standards(self, data: Dataset) -> tuple[Tensor, Tensor]:
+        """Return shift and scale ``[*event]`` of the data."""
         if self.levels is None:
             x = data.train.x.double()
-            shift, scale = x.mean(0), x.std(0).clamp_min(1e-6)
-        else:
-            shift = scale = torch.full(self.shape, 0.5)
-        player = self._generator(shift, scale, frequency)
-        opponent = discriminator(
-            len(frequency), self.shape, self._width, self._convolve, self.spectral_norm
-        )
-        return Duel(player, opponent, self.loss, self.r1, self.r1_every, self.gp, self.levels)
+            return x.mean(0), x.std(0).clamp_min(1e-6)
+        return torch.full(self.shape, 0.5), torch.full(self.shape, 0.5)
 
-    def _generator(self, shift: Tensor, scale: Tensor, frequency: Tensor) -> Generator:
+    @property
+    def _rules(self) -> dict[str, Any]:
+        return {"kind": self.loss, "r1": self.r1, "r1_every": self.r1_every, "gp": self.gp,
+                "levels": self.levels}  # fmt: skip
+
+    def _generator(self, standards: tuple[Tensor, Tensor], told: int = 0) -> Generator:
+        """Return a generator of latents and ``told`` more numbers."""
         latent = min(self.latent, 2 * math.prod(self.shape))
-        body = generator_body(latent, len(frequency), self.shape, self._width, self._convolve)
-        return Generator(body, latent, shift, scale, frequency, bounded=self.levels is not None)
+        body = generator_body(latent + told, self.shape, self._width, self._convolve)
+        return Generator(body, latent, *standards, bounded=self.levels is not None)
 
     @property
     def _width(self) -> int:
@@ -202,11 +207,10 @@ class GAN:
 
     def save(self, folder: Path) -> None:
         """Write the generator and its shapes into ``folder``."""
-        config: dict[str, Any] = {
-            "shape": list(self.shape), "levels": self.levels,
-            "classes": len(self.network.frequency),
-        }  # fmt: skip
-        save_state(folder, self.network.state_dict(), config)
+        save_state(folder, self.network.state_dict(), self._described())
+
+    def _described(self) -> dict[str, Any]:
+        return {"shape": list(self.shape), "levels": self.levels}
 
     def load(self, folder: Path, device: torch.device) -> None:
         """Restore what ``save`` wrote, on ``device``."""
@@ -214,5 +218,8 @@ class GAN:
 
     def _restored(self, config: dict[str, Any]) -> Generator:
         self.shape, self.levels = tuple(config["shape"]), config["levels"]
-        blank = torch.ones(self.shape)
-        return self._generator(blank, blank, torch.zeros(config["classes"]))
+        return self._generator(self._blank)
+
+    @property
+    def _blank(self) -> tuple[Tensor, Tensor]:
+        return torch.ones(self.shape), torch.ones(self.shape)

@@ -139,6 +139,14 @@ def restored(saved: dict[str, Any] | None, model: str) -> Conditions | None:
     return Captions(Vocabulary(tuple(saved["words"]), saved["length"]), model)
 
 
+def given_by(split: Split, conditions: Conditions | None) -> tuple[Tensor, ...]:
+    """Return the pictures of a split, and what is known of each where that is learned."""
+    if conditions is None:
+        return (split.x,)
+    which, rows = conditions.of(split)
+    return split.x[which.to(split.x.device)], rows
+
+
 def remembered(rows: Tensor) -> Tensor:
     """Return training rows to draw from where nothing is asked for: their own frequencies."""
     return rows[:_KEPT].clone()

@@ -52,7 +52,8 @@ class ConvEncoder(nn.Module):
     """Images ``[n, *shape]`` to vectors ``[n, outputs]``: a strided convolution a stage.
 
     Channels are ``width`` and double with each stage. ``norm`` puts a group normalisation after
-    every convolution but the first; discriminators go without.
+    every convolution but the first; discriminators go without. ``coarse`` leaves out the stage at
+    full resolution, so that ``width`` is that of half the size: a third of the cost.
 
     References:
         | Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
@@ -73,20 +74,23 @@ class ConvEncoder(nn.Module):
         *,
         norm: bool = True,
         activation: Callable[[], nn.Module] = nn.SiLU,
+        coarse: bool = False,
     ) -> None:
         super().__init__()
         channels, height, width_ = shape
         stages = sizes(height, width_)
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), activation()]
+        layers: list[nn.Module] = []
+        last = channels
+        if not coarse or len(stages) == 1:
+            layers, last = [nn.Conv2d(channels, width, 3, padding=1), activation()], width
         for i in range(1, len(stages)):
-            wider = width * 2**i
-            layers += [nn.Conv2d(wider // 2, wider, 4, stride=2, padding=1), _norm(wider, norm)]
+            wider = width * 2 ** (i - coarse)
             # an odd side needs another pixel, for the halves to meet the decoder's
-            if any(side % 2 for side in stages[i - 1]):
-                layers[-2] = nn.Conv2d(wider // 2, wider, 3, stride=2, padding=1)
+            kernel = 3 if any(side % 2 for side in stages[i - 1]) else 4
+            layers += [nn.Conv2d(last, wider, kernel, stride=2, padding=1), _norm(wider, norm)]
             layers.append(activation())
+            last = wider
         self.features = nn.Sequential(*layers, nn.Flatten())
-        last = width * 2 ** (len(stages) - 1)
         self.head = nn.Linear(last * math.prod(stages[-1]), outputs)
 
     def forward(self, x: Tensor) -> Tensor:

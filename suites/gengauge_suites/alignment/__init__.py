@@ -136,3 +136,19 @@ def _judged() -> Iterable[MetricSpec]:
         "lacks. Blind to variety, to copies, and to what captions do not say.",
         reference="After Huang et al. 2023, T2I-CompBench, https://arxiv.org/abs/2307.06350",
     )
+    yield MetricSpec(
+        id="joint_agreement",
+        suite="alignment",
+        label="Joint agreement",
+        unit="share",
+        direction="higher",
+        modalities=("image",),
+        embedded=True,
+        uses="attributes",
+        target=f"{_HOME}.joint:joint_agreement",
+        summary="Of images and captions that a model draws together, from nothing, the share whose "
+        "image shows all that its caption says, by a judge of real data; captions that are not "
+        "understood count as wrong. Blind to variety, which its details hold, and to copies.",
+        reference="After Pu et al. 2018, JointGAN, https://arxiv.org/abs/1806.02978, by the exact "
+        "match of Huang et al. 2023, T2I-CompBench, https://arxiv.org/abs/2307.06350",
+    )
