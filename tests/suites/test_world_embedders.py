@@ -14,11 +14,8 @@ from standins import StandIn
 from gengauge.evidence import Evidence
 from gengauge.metric import Classifies, EmbedsText, JudgesAttributes
 from gengauge.registry import load_target
-from gengauge_suites.datasets.captions import TEMPLATES, ShapesGrammar
 from gengauge_suites.embedders import (
-    clip_shapes,
     gengauge_embedders,
-    train_clip_shapes,
     train_fashion,
     train_shapes,
     training,
@@ -27,11 +24,11 @@ from gengauge_suites.embedders.trained import identity_of
 from gengauge_suites.fidelity.frechet import fd
 
 SPECS = {spec.id: spec for spec in gengauge_embedders()}
-DATA = {"digits": "digits", "fashion": "fashion-mnist", "shapes": "shapes", "clip/shapes": "shapes"}
+DATA = {"digits": "digits", "fashion": "fashion-mnist", "shapes": "shapes"}
 FOLDER = Path(training.__file__).parent
 PROTOCOLS = {"classes": Classifies, "attributes": JudgesAttributes, "text": EmbedsText}
 ours = pytest.mark.parametrize("id_", DATA)
-new = pytest.mark.parametrize("id_", ["fashion", "shapes", "clip/shapes"])
+new = pytest.mark.parametrize("id_", ["fashion", "shapes"])
 
 
 @cache
@@ -52,10 +49,9 @@ def test_the_description_agrees_with_the_code(id_):
 
 @ours
 def test_the_card_names_the_weights_by_their_hash(id_):
-    name = id_ if id_ != "clip/shapes" else "clip_shapes"
     weights = load_target(SPECS[id_].target.partition(":")[0] + ":WEIGHTS")
     assert weights.stat().st_size <= 1_000_000
-    card = (FOLDER / f"{name}.md").read_text()
+    card = (FOLDER / f"{id_}.md").read_text()
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in card
     assert f"{weights.stat().st_size:,} bytes" in card
 
@@ -101,55 +97,6 @@ def test_all_four_attributes_are_right_on_the_test_split():
     assert float(right.min()) >= 0.997
 
 
-def test_captions_find_their_pictures():
-    test, judge = worlds.load("shapes").test.first(600), embedder("clip/shapes")
-    network = clip_shapes.build(trained=True)
-    assert train_clip_shapes.retrieval(network, test) > 0.97
-    assert train_clip_shapes.retrieval(network, test, among=32) > 0.99
-    cosine = torch.nn.functional.cosine_similarity(
-        judge.features(test.x), judge.text(test.captions)
-    )
-    wrong = torch.nn.functional.cosine_similarity(
-        judge.features(test.x), judge.text(test.captions[1:] + test.captions[:1])
-    )
-    assert float(cosine.median()) > float(wrong.median()) + 0.4
-
-
-def test_ways_to_say_the_same_are_near_each_other():
-    judge, grammar = embedder("clip/shapes"), ShapesGrammar()
-    said = [[grammar.caption(a, t) for a in worlds.load("shapes").test.attributes[:50].tolist()]
-            for t in range(len(TEMPLATES))]  # fmt: skip
-    first, *others = (torch.nn.functional.normalize(judge.text(s), dim=1) for s in said)
-    for other in others:
-        assert float((first * other).sum(1).median()) > 0.9
-
-
-def test_the_clip_is_loaded_through_open_clip_and_never_in_training_mode():
-    network = embedder("clip/shapes")._network
-    assert type(network).__module__.startswith("open_clip")
-    assert not any(module.training for module in network.modules())
-    assert sum(p.numel() for p in network.parameters()) < 600_000
-
-
-def test_a_clip_without_weights_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "open_clip_config.json").write_bytes(clip_shapes.CONFIG.read_bytes())
-    monkeypatch.setattr(clip_shapes, "FOLDER", tmp_path)
-    with pytest.raises(RuntimeError, match="Required pretrained weights"):
-        clip_shapes.build(trained=True)
-
-
-def test_every_word_is_a_token_and_the_end_stays():
-    for sentences in map(train_clip_shapes.sentences, range(len(TEMPLATES))):
-        ids = clip_shapes.tokens(sentences)
-        assert len(ids.unique(dim=0)) == 540
-        assert (ids != clip_shapes.OTHER).all()
-        assert (ids.amax(1) == clip_shapes.END).all()
-    long = clip_shapes.tokens(["red " * 50, "a pink circle", ""])
-    assert long.shape == (3, 16)
-    assert (long.amax(1) == clip_shapes.END).all()
-    assert int(long[1, 2]) == clip_shapes.OTHER
-
-
 @new
 def test_distances_put_spoilt_pictures_in_order(id_):
     """FD grows from held-out pictures through slight and heavy damage to uniform noise."""
@@ -166,9 +113,10 @@ def test_distances_put_spoilt_pictures_in_order(id_):
 
 
 @pytest.mark.parametrize(
-    ("script", "data"), [(train_shapes, "shapes"), (train_clip_shapes, "shapes"),
-                         (train_fashion, "fashion-mnist")], ids=["shapes", "clip", "fashion"],
-)  # fmt: skip
+    ("script", "data"),
+    [(train_shapes, "shapes"), (train_fashion, "fashion-mnist")],
+    ids=["shapes", "fashion"],
+)
 def test_training_sees_the_train_split_alone(script, data):
     data = worlds.load(data)
     first = script.train(data.for_training(), steps=3).state_dict()
