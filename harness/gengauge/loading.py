@@ -32,11 +32,16 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
 
 
 def load_embedder(spec: EmbedderSpec, device: torch.device) -> Embedder:
-    """Return an embedder by its spec, or a stand-in that knows why it cannot be built here."""
+    """Return an embedder by its spec, or a stand-in that knows why it cannot be built here.
+
+    ``UsageError`` for a file that the user named and that cannot be one.
+    """
     try:
         embedder: Embedder = load_target(spec.target)(**spec.arguments)
         if hasattr(embedder, "to"):  # a large network goes where the run is
             embedder.to(device)
+    except UsageError:  # a path of the user's: better said before anything is trained
+        raise
     except NotReadyError as error:
         return Unready(spec.id, str(error))
     except Exception as error:  # a plugin may raise anything; only its own metrics suffer

@@ -12,6 +12,7 @@ from gengauge.budget import Budget
 from gengauge.errors import NothingSelectedError, UsageError, unknown
 from gengauge.parameters import Value
 from gengauge.registry import Registry
+from gengauge.settings import Chosen, read_settings
 from gengauge.specs import DatasetSpec, MetricSpec, ModelSpec
 
 DEFAULT_BUDGET = "1000 steps"
@@ -99,7 +100,7 @@ def plan(benchmark: Benchmark, registry: Registry) -> list[Job]:
     for suite in suites:
         if suite not in registry.suites:
             raise unknown("suite", suite, registry.suites)
-    settings = _settings(benchmark.settings, registry)
+    settings = read_settings(benchmark.settings, registry)
     jobs = []
     for dataset, choice, seed in itertools.product(datasets, choices, benchmark.seeds):
         if choice.spec.fits(dataset, choice.parameters) == "":
@@ -133,36 +134,14 @@ def _metrics(
     dataset: DatasetSpec,
     benchmark: Benchmark,
     registry: Registry,
-    settings: Mapping[str, Mapping[str, Value]],
+    settings: Mapping[str, Chosen],
 ) -> Iterable[MetricChoice]:
-    embedders = benchmark.embedders or dataset.embedders
-    for embedder in embedders:
-        registry.find("embedders", embedder)
+    usual = [registry.embedder(id_) for id_ in benchmark.embedders or dataset.embedders]
     for spec in (m for suite in suites for m in registry.suites[suite] if m.fits(dataset)):
-        parameters = settings.get(spec.id) or {p.name: p.default for p in spec.parameters}
+        chosen = settings.get(spec.id) or Chosen(spec.resolve({}))
         if not spec.embedded:
-            yield MetricChoice(spec, parameters)
-        for embedder in embedders if spec.embedded else ():
-            known = registry.embedders[embedder]
+            yield MetricChoice(spec, chosen.parameters)
+        judges = [chosen.judge] if chosen.judge else usual
+        for known in judges if spec.embedded else ():
             if dataset.modality in known.modalities and spec.fits_embedder(known):
-                yield MetricChoice(spec, parameters, embedder)
-
-
-def _settings(given: Mapping[str, str], registry: Registry) -> dict[str, dict[str, Value]]:
-    """Return metric parameters changed by ``suite.name=value`` or ``metric.name=value``."""
-    changed: dict[str, dict[str, str]] = {}
-    for key, value in given.items():
-        owner, _, name = key.partition(".")
-        metrics = registry.suites.get(owner) or (
-            [registry.metrics[owner]] if owner in registry.metrics else []
-        )
-        if not metrics:
-            raise unknown("suite or metric", owner, [*registry.suites, *registry.metrics])
-        takers = [m for m in metrics if any(p.name == name for p in m.parameters)]
-        if not takers:
-            raise unknown(
-                "setting", key, [f"{owner}.{p.name}" for m in metrics for p in m.parameters]
-            )
-        for metric in takers:
-            changed.setdefault(metric.id, {})[name] = value
-    return {id_: registry.metrics[id_].resolve(values) for id_, values in changed.items()}
+                yield MetricChoice(spec, chosen.parameters, known.id)

@@ -178,18 +178,28 @@ class Registry:
     def find(self, kind: str, id_: str) -> Spec:
         """Return the spec ``id_`` of ``kind`` (``models``, ...), or raise with the nearest name.
 
-        A dataset that reads files is asked for with one: ``text:notes.txt``.
+        What reads files is asked for with one: the dataset ``text:notes.txt``, the embedder
+        ``local-dir:clip``.
         """
         known: dict[str, Spec] = getattr(self, kind)
         name, _, path = id_.partition(":")
         spec = known.get(name)
-        if isinstance(spec, DatasetSpec) and spec.takes_path:
+        if isinstance(spec, DatasetSpec | EmbedderSpec) and spec.takes_path:
             if not path:
-                raise UsageError(f"dataset '{name}' reads a file of yours: write {name}:PATH")
+                raise UsageError(f"{kind[:-1]} '{name}' reads a file of yours: write {name}:PATH")
             return replace(spec, id=id_, arguments={**spec.arguments, "path": path})
+        for other in known.values():
+            if isinstance(other, EmbedderSpec) and id_ in other.also:
+                return other
         if id_ not in known:
             raise unknown(kind[:-1], id_, known)
         return known[id_]
+
+    def embedder(self, id_: str) -> EmbedderSpec:
+        """Return the embedder that ``id_`` names, by another name or a path too."""
+        spec = self.find("embedders", id_)
+        assert isinstance(spec, EmbedderSpec)
+        return spec
 
 
 def load_target(target: str) -> Any:

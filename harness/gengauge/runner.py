@@ -76,8 +76,8 @@ class Run:
 
     def _setting(self, jobs: list[Job]) -> Setting:
         names = {m.embedder for job in jobs for m in job.metrics if m.embedder}
-        specs = self.registry.embedders
-        embedders = {n: load_embedder(specs[n], self.device) for n in sorted(names)}
+        specs = map(self.registry.embedder, sorted(names))
+        embedders = {s.id: load_embedder(s, self.device) for s in specs}
         version = {"name": self.benchmark.name, "version": self.benchmark.version}
         return Setting(
             self.store, version, self.benchmark.samples, self.device, uuid.uuid4().hex[:12],
@@ -148,7 +148,7 @@ class Run:
 
     def _embedder_specs(self, tasks: list[Task]) -> list[EmbedderSpec]:
         names = {m.embedder for task in tasks for m in task.missing if m.embedder}
-        return [self.registry.embedders[name] for name in sorted(names)]
+        return [self.registry.embedder(name) for name in sorted(names)]
 
     def _clear(self, task: Task) -> None:
         """Forget a checkpoint that must not be used again."""

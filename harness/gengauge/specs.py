@@ -170,7 +170,8 @@ class EmbedderSpec(Spec):
     """A fixed feature map that distances between samples are measured in.
 
     Its target is built with ``arguments``. ``gives`` says what it has beside features: logits of
-    classes, attributes, an encoder of text, spatial features.
+    classes, attributes, an encoder of text, spatial features. ``also`` are other names it is
+    known by. One that ``takes_path`` is a user's file: ``local-dir:here`` is built with ``path``.
     """
 
     modalities: tuple[str, ...]
@@ -178,6 +179,8 @@ class EmbedderSpec(Spec):
     arguments: Mapping[str, Value] = field(default_factory=dict)
     gives: tuple[str, ...] = ("features",)
     weights: tuple[WeightsFile, ...] = ()
+    also: tuple[str, ...] = ()
+    takes_path: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -191,7 +194,8 @@ class MetricSpec(Spec):
     """A metric of a suite; its target is a function ``measure(evidence, **parameters) -> Score``.
 
     ``version`` rises whenever the number could change; stored scores of an older version are
-    then measured again, from the stored samples and without training.
+    then measured again, from the stored samples and without training. ``judge`` is a setting that
+    names the embedder to measure in, in place of the dataset's.
     """
 
     suite: str
@@ -204,6 +208,7 @@ class MetricSpec(Spec):
     embedders: tuple[str, ...] = ()  # in these only, shell patterns such as clip/*
     not_in: tuple[str, ...] = ()  # never in these
     uses: str = "features"  # what the embedder must give
+    judge: Parameter | None = None
     condition: str = ""  # one of CONDITIONS: of samples drawn for it, or of data that has it
     levelled: bool | None = None
     needs_truth: bool = False
@@ -223,6 +228,10 @@ class MetricSpec(Spec):
         _check(bool(self.suite and self.unit), f"MetricSpec '{self.id}': suite or unit is empty")
         _check(self.uses in GIVES, f"MetricSpec '{self.id}': uses must be one of {GIVES}")
         _check(
+            self.judge is None or self.embedded,
+            f"MetricSpec '{self.id}': a judge is chosen for a metric that is embedded",
+        )
+        _check(
             self.condition in ("", *CONDITIONS),
             f"MetricSpec '{self.id}': condition must be one of {CONDITIONS}",
         )
@@ -230,6 +239,11 @@ class MetricSpec(Spec):
     def resolve(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """Return all parameters, the given ones parsed; raise ``UsageError`` for unknown ones."""
         return resolve(f"parameter of {self.id}", self.parameters, given)
+
+    @property
+    def settings(self) -> tuple[Parameter, ...]:
+        """What ``--set`` can change: the parameters, and which embedder judges."""
+        return (*self.parameters, *filter(None, (self.judge,)))
 
     def fits(self, dataset: DatasetSpec) -> bool:
         """Return whether this metric is defined on ``dataset``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import warnings
 from pathlib import Path
 
 import networks
@@ -15,13 +16,13 @@ from PIL import Image
 from tests_support import Cli
 from torch.nn import functional as F
 
-from gengauge.errors import NotReadyError, UnsupportedError
+from gengauge.errors import NotReadyError, UnsupportedError, UsageError
 from gengauge.registry import load_target
 from gengauge.specs import WeightsFile
-from gengauge_suites.embedders.clip import ClipEmbedder
 from gengauge_suites.embedders.dinov2 import Dinov2Embedder, resampled
 from gengauge_suites.embedders.images import as_bytes, squashed, stretched
 from gengauge_suites.embedders.inception import InceptionEmbedder
+from gengauge_suites.embedders.openai_clip import ArchiveAtPath, ClipEmbedder
 from gengauge_suites.embedders.published import published
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
@@ -204,11 +205,66 @@ def test_clip_prepares_images_as_the_reference_of_cmmd_does(clip_file: WeightsFi
 def test_captions_are_embedded_in_the_space_of_images(clip_file: WeightsFile) -> None:
     embedder = ClipEmbedder("clip/ViT-B-32", file=clip_file)
     captions = ["a small red circle", "a large blue square", "word " * 200]
-    found = embedder.text(captions)
+    with pytest.warns(UserWarning, match="reads 77 tokens.*what 1 of 3 captions say after them"):
+        found = embedder.text(captions)
     assert found.shape == (3, 32)
     assert torch.allclose(found[1:2], embedder.text(captions[1:2]), atol=1e-5)
     assert float((found[0] - found[1]).abs().max()) > 1e-3
     assert not found.requires_grad
+
+
+def test_captions_that_say_nothing_are_refused(clip_file: WeightsFile) -> None:
+    embedder = ClipEmbedder("clip/ViT-B-32", file=clip_file)
+    with pytest.raises(ValueError, match="no captions were given"):
+        embedder.text([])
+    with pytest.raises(ValueError, match="caption 1 is empty"):
+        embedder.text(["a dog", "  "])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        embedder.text(["word " * 75])  # with the first and the last token it fits
+
+
+@pytest.mark.parametrize(("stretch", "size", "apart"), [
+    (False, (32, 48), 1e-2), (False, (96, 80), 1e-2),  # Pillow rounds to bytes, torch does not
+    (False, (64, 64), 1e-5), (True, (32, 48), 1e-5),  # nothing is resized; torch resizes both
+])  # fmt: skip
+def test_what_steers_equals_the_features(clip_file: WeightsFile, stretch, size, apart) -> None:
+    embedder = ClipEmbedder("clip/ViT-B-32", stretch=stretch, file=clip_file)
+    x = images(4, *size)
+    found, expected = embedder.embed(x.float()), embedder.features(x)
+    assert found.requires_grad is False  # the network's weights are frozen
+    assert float((found - expected).norm() / expected.norm()) < apart
+    grey = (images(4, *size, channels=1) // 16).float()
+    coarse = embedder.for_levels(16)
+    near = (coarse.embed(grey) - coarse.features(grey.to(torch.uint8))).norm()
+    assert float(near / expected.norm()) < 1e-2
+
+
+def test_the_gradient_passes_the_resizing(clip_file: WeightsFile) -> None:
+    """Beside the difference quotient of the same network in double precision."""
+    embedder = ClipEmbedder("clip/ViT-B-32", file=clip_file)
+    embedder.network.double()
+    x = (0.5 * images(2, 40, 48).double() + 60).requires_grad_()  # away from black and white
+    along = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).double()
+
+    def value(step: float) -> torch.Tensor:
+        return embedder.embed(x + step * along).square().sum()
+
+    (gradient,) = torch.autograd.grad(value(0.0), x)
+    with torch.no_grad():
+        quotient = float(value(1e-3) - value(-1e-3)) / 2e-3
+    assert float((gradient * along).sum()) == pytest.approx(quotient, rel=1e-5)
+
+
+def test_a_file_at_a_path_is_known_by_its_content(folder: Path, clip_file: WeightsFile) -> None:
+    """The canonical file by any name has the hash of the published embedder."""
+    path = folder / clip_file.name
+    mine, published = ArchiveAtPath(str(path)), ClipEmbedder("clip/ViT-B-32", file=clip_file)
+    assert mine.id == f"openai:{path}"
+    assert mine.sha256 == published.sha256
+    assert torch.equal(mine.features(images(2)), published.features(images(2)))
+    with pytest.raises(UsageError, match="there is no such file"):
+        ArchiveAtPath(str(folder / "none.pt"))
 
 
 def by_the_authors(state: dict, x: torch.Tensor) -> torch.Tensor:

@@ -58,7 +58,7 @@ def _plugins(registry: Registry) -> Iterable[Row]:
 def _plain(kind: str) -> Callable[[Registry], Iterable[Row]]:
     def rows(registry: Registry) -> Iterable[Row]:
         for s in getattr(registry, kind).values():
-            yield {"id": s.id, "summary": s.summary}
+            yield {"id": s.id + ":PATH" * getattr(s, "takes_path", False), "summary": s.summary}
 
     return rows
 

@@ -62,7 +62,8 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Setting of a suite or metric, such as likelihood.k=128. Repeatable.",
+    help="Setting of a suite or metric, such as likelihood.k=128; alignment.clip=ViT-B-32/openai "
+    "names the CLIP that judges captions (or local-dir:FOLDER, openai:FILE). Repeatable.",
 )
 @click.option(
     "--limit",

@@ -67,7 +67,7 @@ def _describe(kind: str, spec: Any, registry: Registry) -> dict[str, Any]:
     plugin = registry.provider(kind, spec.id)
     shown: dict[str, Any] = {"id": spec.id, "is": kind[:-1]}
     for name, value in vars(spec).items():
-        if name not in ("id", "parameters", "arguments"):
+        if name not in ("id", "parameters", "judge", "arguments"):
             shown[name] = list(value) if isinstance(value, tuple) else value
     shown["from"] = f"{plugin.distribution} {plugin.version}".strip()
     if isinstance(spec, EmbedderSpec):
@@ -75,7 +75,8 @@ def _describe(kind: str, spec: Any, registry: Registry) -> dict[str, Any]:
     if isinstance(spec, ModelSpec):
         shown["missing"] = spec.lacks
     if isinstance(spec, ModelSpec | MetricSpec):
-        shown["parameters"] = [_parameter(p) for p in spec.parameters]
+        taken = spec.parameters if isinstance(spec, ModelSpec) else spec.settings
+        shown["parameters"] = [_parameter(p) for p in taken]
     shown.update(_fits(spec, registry))
     return shown
 

@@ -128,7 +128,8 @@ def path(embedders: tuple[str, ...], format_: str, plugins: tuple[str, ...]) -> 
 
 def _chosen(names: Sequence[str], plugins: Sequence[str]) -> list[EmbedderSpec]:
     registry = open_registry(plugins)
-    return [registry.find("embedders", n) for n in names or registry.embedders]
+    every = [spec for spec in registry.embedders.values() if not spec.takes_path]
+    return [registry.embedder(name) for name in names] or every
 
 
 def _files(specs: Iterable[EmbedderSpec]) -> Iterable[tuple[EmbedderSpec, WeightsFile | None]]:

@@ -22,9 +22,9 @@ from gengauge_plugins.diffusion.schedule import Schedule
 from gengauge_plugins.networks import conditions as known
 from gengauge_plugins.networks.checks import check_varies
 from gengauge_plugins.networks.drawing import uniform
+from gengauge_plugins.networks.residual import TimedResidual
 from gengauge_plugins.networks.stages import stage
 from gengauge_plugins.networks.storage import load_network, load_state, save_state
-from gengauge_plugins.networks.residual import TimedResidual
 
 _DENSE = 256  # numbers of a code up to which a perceptron is as good as a U-Net, and sooner
 _DROPPED = 0.1  # share of conditions left out, for guidance

@@ -9,6 +9,10 @@ from gengauge.parameters import Parameter
 from gengauge.specs import MetricSpec
 
 _HOME = "gengauge_suites.alignment"
+_JUDGE = Parameter(
+    "clip", "", "the CLIP that judges: clip/shapes, ViT-B-32/openai, ViT-L-14-336/openai, "
+    "local-dir:FOLDER or openai:FILE; empty: as for other metrics",
+)  # fmt: skip
 _CLASSED = ("image", "points", "table")
 
 
@@ -67,6 +71,7 @@ def _captioned() -> Iterable[MetricSpec]:
         condition="caption",
         headline=True,
         target=f"{_HOME}.clip:clip_score",
+        judge=_JUDGE,
         parameters=(
             Parameter("prefix", "auto", "set before each caption; auto: the embedder's own, else "
                       "the paper's 'A photo depicts'"),
@@ -87,6 +92,7 @@ def _captioned() -> Iterable[MetricSpec]:
         uses="text",
         condition="caption",
         target=f"{_HOME}.clip:clip_r_precision",
+        judge=_JUDGE,
         parameters=(
             Parameter("candidates", 100, "captions to choose from, the true one among them",
                       minimum=2),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from gengauge.hooks import hookimpl
 from gengauge.specs import EmbedderSpec
-from gengauge_suites.embedders.published import published
+from gengauge_suites.embedders.published import brought, published
 
 
 @hookimpl
@@ -39,15 +39,10 @@ def gengauge_embedders() -> Iterable[EmbedderSpec]:
         gives=("features", "classes", "attributes"),
         reference="gengauge_suites/embedders/shapes.md; trained by embedders/train_shapes.py",
     )
-    yield EmbedderSpec(
-        id="clip/shapes",
-        summary="64 features of a tiny CLIP of the shapes and their captions, not normalised",
-        target="gengauge_suites.embedders.clip_shapes:ShapesClip",
-        modalities=("image",),
-        preprocessing="level / 255, mean 1/4, deviation 1/4; words of the grammar, 16 at most",
-        gives=("features", "text"),
-        reference="gengauge_suites/embedders/clip_shapes.md; trained by "
-        "embedders/train_clip_shapes.py",
+    yield _tiny("clip/shapes", "48 features of a tiny CLIP of the shapes: the judge of captions")
+    yield _tiny(
+        "clip/shapes-guide",
+        "64 features of another tiny CLIP of the shapes, which may steer what the first judges",
     )
     yield EmbedderSpec(
         id="identity",
@@ -56,3 +51,18 @@ def gengauge_embedders() -> Iterable[EmbedderSpec]:
         modalities=("image", "points", "text", "table"),
     )
     yield from published()
+    yield from brought()
+
+
+def _tiny(id_: str, summary: str) -> EmbedderSpec:
+    return EmbedderSpec(
+        id=id_,
+        summary=summary,
+        target="gengauge_suites.embedders.local_clip:ShippedClip",
+        arguments={"id": id_},
+        modalities=("image",),
+        preprocessing="RGB bytes / 255, resized and normalised as open_clip_config.json says",
+        gives=("features", "text"),
+        reference="gengauge_suites/embedders/clip_shapes.md; trained by "
+        "embedders/train_clip_shapes.py",
+    )

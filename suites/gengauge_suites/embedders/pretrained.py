@@ -33,20 +33,13 @@ class Lazy(Generic[N]):
         return self._network.to(device)
 
 
-class Pretrained(ABC, Generic[N]):
-    """A published network over images; features are the same in any batch.
-
-    The file is found and its hash verified when this is made (``NotReadyError`` where that
-    fails); the network is loaded when features are first asked for.
-    """
+class Networked(ABC, Generic[N]):
+    """A network over images, loaded when features are first asked for; the same in any batch."""
 
     batch = 50
 
-    def __init__(self, id: str, file: WeightsFile, preprocessing: str) -> None:
-        self.id = id
-        self.path = require(file, id)
-        content = preprocessing.encode() + b"\0" + file.sha256.encode()
-        self.sha256 = hashlib.sha256(content).hexdigest()
+    def __init__(self, id: str, sha256: str) -> None:
+        self.id, self.sha256 = id, sha256
         self.device = torch.device("cpu")
         self.levels: int | None = 256
         self._network = Lazy(self._load)
@@ -78,3 +71,20 @@ class Pretrained(ABC, Generic[N]):
                 for part in torch.split(x, self.batch)
             ]
         return torch.cat(parts)
+
+
+class Pretrained(Networked[N]):
+    """A published network over images.
+
+    The file is found and its hash verified when this is made (``NotReadyError`` where that
+    fails).
+    """
+
+    def __init__(self, id: str, file: WeightsFile, preprocessing: str) -> None:
+        self.path = require(file, id)
+        super().__init__(id, named_after(preprocessing, file.sha256))
+
+
+def named_after(preprocessing: str, weights: str) -> str:
+    """Return the SHA-256 of a preprocessing and of weights whose own SHA-256 is given."""
+    return hashlib.sha256(preprocessing.encode() + b"\0" + weights.encode()).hexdigest()

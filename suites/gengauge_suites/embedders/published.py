@@ -1,4 +1,4 @@
-"""Descriptions of the embedders whose weights the user brings."""
+"""Descriptions of the embedders whose weights the user brings: published ones, and any CLIP."""
 
 from __future__ import annotations
 
@@ -30,23 +30,25 @@ def published() -> Iterable[EmbedderSpec]:
     yield EmbedderSpec(
         id="clip/ViT-B-32",
         summary="512 features of OpenAI's CLIP ViT-B/32, for images and captions: CLIP score",
-        target=f"{_HOME}.clip:ClipEmbedder",
+        target=f"{_HOME}.openai_clip:ClipEmbedder",
         arguments={"network": "clip/ViT-B-32"},
         modalities=("image",),
         preprocessing=files.CLIP_CROP,
         gives=("features", "text"),
         weights=(files.CLIP_VIT_B_32,),
+        also=("ViT-B-32/openai",),
         reference=_CLIP,
     )
     yield EmbedderSpec(
         id="clip/ViT-L-14-336",
         summary="768 features of OpenAI's CLIP ViT-L/14 at 336 pixels, prepared as for CMMD",
-        target=f"{_HOME}.clip:ClipEmbedder",
+        target=f"{_HOME}.openai_clip:ClipEmbedder",
         arguments={"network": "clip/ViT-L-14-336", "stretch": True},
         modalities=("image",),
         preprocessing=files.CLIP_STRETCH,
         gives=("features", "text"),
         weights=(files.CLIP_VIT_L_14_336,),
+        also=("ViT-L-14-336/openai",),
         reference=_CLIP,
     )
     yield EmbedderSpec(
@@ -58,4 +60,29 @@ def published() -> Iterable[EmbedderSpec]:
         weights=(files.DINOV2_VIT_L_14,),
         reference="Stein et al. 2023, Exposing flaws of generative model evaluation metrics, "
         "https://arxiv.org/abs/2306.04675",
+    )
+
+
+def brought() -> Iterable[EmbedderSpec]:
+    """Return the CLIPs that the user names by a path."""
+    yield EmbedderSpec(
+        id="local-dir",
+        summary="A CLIP in a folder of yours, as open_clip writes it: open_clip_config.json, "
+        "weights in safetensors, and its tokenizer",
+        target=f"{_HOME}.local_clip:LocalClip",
+        modalities=("image",),
+        preprocessing="RGB bytes / 255, resized and normalised as open_clip_config.json says",
+        gives=("features", "text"),
+        reference="Ilharco et al. 2021, OpenCLIP, https://github.com/mlfoundations/open_clip",
+        takes_path=True,
+    )
+    yield EmbedderSpec(
+        id="openai",
+        summary="A CLIP in a file of yours in OpenAI's format, such as ViT-B-32.pt",
+        target=f"{_HOME}.openai_clip:ArchiveAtPath",
+        modalities=("image",),
+        preprocessing=files.CLIP_CROP,
+        gives=("features", "text"),
+        reference=_CLIP,
+        takes_path=True,
     )
