@@ -33,5 +33,5 @@ def test_no_family_of_pictures_is_missing():
     assert {m.id for m in MODELS} >= {
         "autoencoder", "autoregressive", "cgan", "continuous-flow", "ddpm", "ddpm-lora", "flow",
         "flow-matching", "gan", "gmm", "iwae", "latent-diffusion", "mixture-of-categoricals",
-        "naive-bayes", "schroedinger-bridge", "vae",
+        "naive-bayes", "schroedinger-bridge", "vae", "vqgan",
     }  # fmt: skip

@@ -5,8 +5,8 @@ import torch
 
 from gengauge import Budget, Dataset, FitRun, Split
 from gengauge.errors import UnsupportedError, UsageError
-from gengauge_plugins.diffusion.first_stage import FirstStage
 from gengauge_plugins.diffusion.latent import LatentDiffusion
+from gengauge_plugins.networks.first_stage import FirstStage
 from gengauge_plugins.networks.logistic import scaled
 
 CPU = torch.device("cpu")
@@ -72,7 +72,7 @@ def test_gradients_pass_the_codebook_straight_through():
     stage = FirstStage((1, 8, 8), 17, "vq", codebook=8).train()
     inner = torch.randn(5, 2, 4, 4, requires_grad=True)
     generator = torch.Generator().manual_seed(0)
-    codes, extra = stage._quantised(inner, generator)
+    codes, extra = stage.codebook.quantised(inner, generator)
     # forwards an entry, backwards as if the encoder's own answer had been decoded
     torch.testing.assert_close(codes, stage.entries(stage.indices(inner)))
     slope = torch.randn_like(codes)

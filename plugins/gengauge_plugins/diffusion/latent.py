@@ -14,7 +14,6 @@ from gengauge import Dataset, FitRun, check_training, seeds, train
 from gengauge.errors import UsageError
 from gengauge.model import Condition
 from gengauge_plugins.diffusion.denoising import Denoising
-from gengauge_plugins.diffusion.first_stage import FirstStage
 from gengauge_plugins.diffusion.latents import ROWS, Latents, encoded, standardised
 from gengauge_plugins.diffusion.objective import drawn_ratios, fit_average, noise_like
 from gengauge_plugins.diffusion.pipeline import Pipeline, check_shape
@@ -22,6 +21,7 @@ from gengauge_plugins.diffusion.schedule import Schedule
 from gengauge_plugins.networks import conditions as known
 from gengauge_plugins.networks.checks import check_varies
 from gengauge_plugins.networks.drawing import uniform
+from gengauge_plugins.networks.first_stage import FirstStage
 from gengauge_plugins.networks.residual import TimedResidual
 from gengauge_plugins.networks.stages import stage
 from gengauge_plugins.networks.storage import load_network, load_state, save_state
@@ -35,7 +35,7 @@ class LatentDiffusion:
     """An autoencoder is trained first, then diffusion in its codes; samples are decoded.
 
     The first stage spends ``share`` of the budget, see
-    :class:`gengauge_plugins.diffusion.first_stage.FirstStage`; the codes of all training pictures
+    :class:`gengauge_plugins.networks.first_stage.FirstStage`; the codes of all training pictures
     are then made once, standardised a channel, and a network learns to denoise those. Sampling
     draws a code in ``steps`` steps and decodes it, so that the decoder's cost is part of every
     figure of speed; evaluations are those of the denoiser, twice under guidance, and one of the

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from gengauge.model import Condition
 from gengauge_plugins.diffusion import samplers
 from gengauge_plugins.diffusion.denoising import Denoising
-from gengauge_plugins.diffusion.first_stage import FirstStage
 from gengauge_plugins.diffusion.guidance import Guide
 from gengauge_plugins.networks.conditions import Conditions
 from gengauge_plugins.networks.drawing import refuse_condition
+from gengauge_plugins.networks.first_stage import FirstStage
 
 ROWS = 1024  # pictures made at once
 
@@ -92,7 +92,7 @@ class Latents(nn.Module):
     @property
     def alphabet(self) -> int | None:
         """Entries of the codebook, None without one."""
-        return None if self.stage.codebook is None else self.stage.codebook.num_embeddings
+        return None if self.stage.codebook is None else len(self.stage.codebook)
 
     def to_codes(self, x: Tensor) -> Tensor:
         """Return what is stored of levels ``x``: entries' numbers, or codes as they are."""

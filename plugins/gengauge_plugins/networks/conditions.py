@@ -33,6 +33,10 @@ class Conditions(Protocol):
         """Return rows like ``rows`` that ask for nothing."""
         ...
 
+    def blank(self, n: int) -> Tensor:
+        """Return rows for ``n`` samples that ask for nothing."""
+        ...
+
     def context(self, width: int) -> nn.Module:
         """Return an untrained network from rows to vectors ``[n, width]``."""
         ...
@@ -69,6 +73,10 @@ class Classes:
     def nothing(self, rows: Tensor) -> Tensor:
         """Return the label of no class, for each of ``rows``."""
         return torch.full_like(rows, self.count)
+
+    def blank(self, n: int) -> Tensor:
+        """Return the label of no class, ``n`` times."""
+        return torch.full((n,), self.count)
 
     def context(self, width: int) -> nn.Module:
         """Return a vector for each class and one for none."""
@@ -112,6 +120,10 @@ class Captions:
     def nothing(self, rows: Tensor) -> Tensor:
         """Return captions without a word."""
         return torch.zeros_like(rows)
+
+    def blank(self, n: int) -> Tensor:
+        """Return ``n`` captions without a word."""
+        return torch.zeros(n, self.vocabulary.length, dtype=torch.int64)
 
     def context(self, width: int) -> nn.Module:
         """Return a reader of captions."""

@@ -1,4 +1,4 @@
-"""The first stage of latent diffusion: an autoencoder whose codes are small pictures."""
+"""An autoencoder whose codes are small pictures, for models that work in such codes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gengauge_plugins.networks.codebook import Codebook
 from gengauge_plugins.networks.conv import convolves
 from gengauge_plugins.networks.drawing import normal
 from gengauge_plugins.networks.logistic import nearest_level, scaled
 from gengauge_plugins.networks.mlp import mlp
 
 _LARGE = 16  # a side from which on codes have a quarter of it, and half of a shorter one
-_COMMITMENT = 0.25  # van den Oord et al. 2017, section 3.2
 _ROWS = 2000  # pictures that PCA looks at
 _QUIET = -6.0  # log-variance of codes at first
-_RESTART = 20  # training steps between looks for entries of the codebook that nothing uses
 
 
 def code_shape(shape: tuple[int, ...], channels: int) -> tuple[int, int, int]:
@@ -46,20 +45,20 @@ class _Residual(nn.Module):
         return cast(Tensor, h + self.inner(h))
 
 
-def _conv_encoder(channels: int, width: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.SiLU(),
-        nn.Conv2d(width, 2 * width, 4, stride=2, padding=1), _Residual(2 * width), nn.SiLU(),
-        nn.Conv2d(2 * width, outputs, 1),
-    )  # fmt: skip
+def _conv_encoder(channels: int, width: int, outputs: int, halvings: int) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.SiLU()]
+    if halvings > 1:
+        layers.append(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1))
+        width *= 2
+    return nn.Sequential(*layers, _Residual(width), nn.SiLU(), nn.Conv2d(width, outputs, 1))
 
 
-def _conv_decoder(inputs: int, width: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, 2 * width, 3, padding=1), _Residual(2 * width), nn.SiLU(),
-        nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1), nn.SiLU(),
-        nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),
-    )  # fmt: skip
+def _conv_decoder(inputs: int, width: int, channels: int, halvings: int) -> nn.Sequential:
+    wide = width * halvings
+    layers = [nn.Conv2d(inputs, wide, 3, padding=1), _Residual(wide), nn.SiLU()]
+    if halvings > 1:
+        layers += [nn.ConvTranspose2d(wide, width, 4, stride=2, padding=1), nn.SiLU()]
+    return nn.Sequential(*layers, nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1))
 
 
 class _Dense(nn.Module):
@@ -136,26 +135,24 @@ class FirstStage(nn.Module):
         self.encoder: nn.Module
         self.decoder: nn.Module
         if self.convolves:
-            self.encoder = _conv_encoder(shape[0], width, inner)
-            self.decoder = _conv_decoder(self.code[0], width, shape[0])
+            self.halvings = 2 if min(shape[1:]) >= _LARGE else 1
+            self.encoder = _conv_encoder(shape[0], width, inner, self.halvings)
+            self.decoder = _conv_decoder(self.code[0], width, shape[0], self.halvings)
         else:
             values, numbers = math.prod(shape), math.prod(self.code)
             hidden = (8 * width, 8 * width)
             self.encoder = _Dense(values, hidden, inner * math.prod(self.code[1:]))
             self.decoder = _Dense(numbers, hidden, values)
-        self.codebook = nn.Embedding(codebook, self.code[0]) if kind == "vq" else None
-        self.used: Tensor
-        self.register_buffer("used", torch.zeros(codebook if kind == "vq" else 0))
+        self.codebook = Codebook(codebook, self.code[0]) if kind == "vq" else None
         self.register_buffer("shift", torch.zeros(self.code[0], 1, 1))
         self.register_buffer("scale", torch.ones(self.code[0], 1, 1))
-        self.steps = 0
 
     def _inner(self, x: Tensor) -> Tensor:
         """Return what the encoder says ``[n, c or 2 c, h, w]`` of levels ``x``."""
         y = scaled(x, self.levels)
         if not self.convolves:
             return cast(Tensor, self.encoder(y.flatten(1))).view(len(y), -1, *self.code[1:])
-        height, width = (4 * side for side in self.code[1:])
+        height, width = (2**self.halvings * side for side in self.code[1:])
         padded = F.pad(y, (0, width - y.shape[3], 0, height - y.shape[2]), value=-1.0)
         return cast(Tensor, self.encoder(padded))
 
@@ -168,21 +165,36 @@ class FirstStage(nn.Module):
         """Return pictures ``[n, *shape]`` of codes as they come, black at -1 and white at 1."""
         if not self.convolves:
             return cast(Tensor, self.decoder(codes.flatten(1))).view(len(codes), *self.shape)
-        planes: Tensor = self.decoder(codes)
+        return self.cut(self.decoder(codes))
+
+    def cut(self, planes: Tensor) -> Tensor:
+        """Return planes ``[n, any, height, width]`` without what convolutions were padded with."""
         return planes[:, :, : self.shape[1], : self.shape[2]]
+
+    def features(self, codes: Tensor) -> Tensor:
+        """Return what the decoder's last layer is given: half the size, ``width`` planes, if conv.
+
+        ``[n, 8 width]`` of a perceptron.
+        """
+        if isinstance(self.decoder, _Dense):
+            return cast(Tensor, self.decoder.more[:-1](codes.flatten(1)))
+        return cast(Tensor, cast(nn.Sequential, self.decoder)[:-1](codes))
+
+    @property
+    def last(self) -> Tensor:
+        """The weights of the decoder's last layer."""
+        layers = self.decoder.more if isinstance(self.decoder, _Dense) else self.decoder
+        return cast(Tensor, cast(nn.Sequential, layers)[-1].weight)
 
     def indices(self, codes: Tensor) -> Tensor:
         """Return the codebook's nearest entry ``[n, h, w]`` to each place of codes, int64."""
         assert self.codebook is not None
-        table = self.codebook.weight
-        flat = codes.movedim(1, -1)
-        squared = table.square().sum(1) - 2 * flat @ table.T
-        return squared.argmin(-1)
+        return self.codebook.indices(codes)
 
     def entries(self, indices: Tensor) -> Tensor:
         """Return the codes ``[n, c, h, w]`` that ``indices`` ``[n, h, w]`` stand for."""
         assert self.codebook is not None
-        return cast(Tensor, self.codebook(indices)).movedim(-1, 1)
+        return self.codebook.entries(indices)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return levels ``[n, *shape]`` of codes, each the nearest to what the decoder says."""
@@ -201,36 +213,9 @@ class FirstStage(nn.Module):
             far = mean.square() + log_variance.exp() - 1 - log_variance
             extra = self.kl * 0.5 * far.flatten(1).sum(1).mean()
         else:
-            codes, extra = self._quantised(inner, generator)
+            assert self.codebook is not None
+            codes, extra = self.codebook.quantised(inner, generator)
         return (self.planes(codes) - scaled(x, self.levels)).abs().mean() + extra
-
-    def _quantised(self, inner: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return entries with the encoder's gradient, and what draws the two together."""
-        indices = self.indices(inner)
-        if self.training and self._restart(inner, indices, generator):
-            indices = self.indices(inner)
-        entries = self.entries(indices)
-        moved = (entries - inner.detach()).square().mean()
-        extra = moved + _COMMITMENT * (entries.detach() - inner).square().mean()
-        return inner + (entries - inner).detach(), extra
-
-    @torch.no_grad()
-    def _restart(self, inner: Tensor, indices: Tensor, generator: torch.Generator) -> bool:
-        """Move entries that nothing has used for a while to where codes are, now and then."""
-        assert self.codebook is not None
-        self.used += torch.bincount(indices.flatten(), minlength=len(self.used))
-        self.steps += 1
-        first = self.steps == 1
-        if not first and self.steps % _RESTART:
-            return False
-        dead = torch.ones_like(self.used, dtype=torch.bool) if first else self.used == 0
-        codes = inner.movedim(1, -1).flatten(0, 2)
-        count = int(dead.sum())
-        chosen = torch.randint(len(codes), (count,), generator=generator, device=generator.device)
-        spread = codes.std(0) * 1e-2 * normal((count, codes.shape[1]), generator, codes.device)
-        self.codebook.weight[dead] = codes[chosen.to(codes.device)] + spread
-        self.used.zero_()
-        return True
 
     @torch.no_grad()
     def begin(self, x: Tensor) -> None:
@@ -264,8 +249,9 @@ class FirstStage(nn.Module):
 
     def described(self) -> dict[str, Any]:
         """Return what is needed to build this one again."""
+        entries = len(self.codebook) if self.codebook else 1
         return {
             "shape": list(self.shape), "levels": self.levels, "kind": self.kind, "kl": self.kl,
-            "channels": self.code[0], "width": self.width, "codebook": len(self.used) or 1,
+            "channels": self.code[0], "width": self.width, "codebook": entries,
             "network": self.network,
         }  # fmt: skip

@@ -1,0 +1,162 @@
+"""A distribution over pictures that a trained first stage makes: a prior of codes, and p(x | z)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gengauge_plugins.autoregressive.order import Order
+from gengauge_plugins.autoregressive.outputs import Softmax, drawn
+from gengauge_plugins.autoregressive.transformer import Cache, Transformer
+from gengauge_plugins.networks.conditions import Conditions
+from gengauge_plugins.networks.decoders import levelled
+from gengauge_plugins.networks.first_stage import FirstStage
+from gengauge_plugins.networks.logistic import Bernoulli
+
+_HIDDEN = 32  # planes of the convolutions that tell the noise
+_WAYS = 16  # in which what is asked for can matter differently from place to place
+_HEADS = 4
+_PRIOR = 0.5  # examples of every entry in every place that are thought to have been seen
+
+
+class CodePrior(Transformer):
+    """A causal transformer over the places of a code, row by row, and told what is asked for.
+
+    The codebook's entries have no order, so their embeddings begin without one.
+
+    Example:
+        >>> prior = CodePrior((4, 4), entries=32, width=16, layers=1, dropout=0.0).eval()
+        >>> prior.log_mass(torch.zeros(2, 4, 4, dtype=torch.int64), None).shape
+        torch.Size([2])
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], entries: int, width: int, layers: int, dropout: float
+    ) -> None:
+        order = Order.of((1, *shape))
+        super().__init__(order, Softmax(entries), 0, width, layers, _HEADS, dropout, False)
+        self.ways = nn.Linear(width, _WAYS)
+        self.of_place = nn.Parameter(torch.zeros(_WAYS, order.length, width))
+        self.shares = nn.Parameter(torch.zeros(order.length, entries))
+
+    def _smooth(self, neighbours: int) -> Tensor:
+        return 0.2 * torch.randn(neighbours * self.symbols, self.width)
+
+    def _given(self, h: Tensor, y: Tensor | None, first: int = 0) -> Tensor:
+        """Return inputs ``h`` ``[n, t, width]`` of places from ``first`` on, told ``y``."""
+        if y is None:
+            return h
+        here = self.of_place[:, first : first + h.shape[1]]
+        return h + y[:, None] + torch.einsum("nk,ktw->ntw", self.ways(y), here)
+
+    @torch.no_grad()
+    def count(self, indices: Tensor) -> None:
+        """Start from how often each entry stands in each place of codes ``[n, h, w]``."""
+        told = indices.flatten(1)
+        for place, column in zip(self.shares, told.T, strict=True):
+            counts = torch.bincount(column, minlength=len(place)).float() + _PRIOR
+            place.copy_((counts / counts.sum()).log())
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Return ``[n, length, entries]`` for the output, of codes ``x`` ``[n, length]``."""
+        return super().forward(x, y) + self.shares
+
+    def step(self, x: Tensor, y: Tensor | None, cache: Cache) -> Tensor:
+        """Return ``[n, entries]`` of the place after ``x`` ``[n, i]``, as the transformer does."""
+        return super().step(x, y, cache) + self.shares[x.shape[1]]
+
+    def log_mass(self, indices: Tensor, about: Tensor | None) -> Tensor:
+        """Return exact log P(code | about) in nats ``[n]`` of ``indices`` ``[n, h, w]``."""
+        told = indices.flatten(1)
+        log_p: Tensor = self.output.log_likelihood(told, self(told, about).double())
+        return log_p.sum(1)
+
+    def draw(
+        self, n: int, about: Tensor | None, generator: torch.Generator, temperature: float
+    ) -> Tensor:
+        """Return ``n`` codes ``[n, h, w]``, int64, one place after the other."""
+        told = torch.zeros(n, self.order.length, dtype=torch.int64, device=self.values.device)
+        cache = self.memory(n)
+        for i in range(self.order.length):
+            h = self.step(told[:, :i], about, cache)
+            told[:, i] = drawn(self.output.table(h) / temperature, generator)
+        return told.view(n, self.order.rows, self.order.columns)
+
+
+class Observation(nn.Module):
+    """p(x | code): logistic noise in bins around the decoder's picture, its width told by a head.
+
+    The picture itself is not touched: the head is trained when the decoder no longer is.
+    """
+
+    def __init__(self, stage: FirstStage, mixtures: int) -> None:
+        super().__init__()
+        self.noise = levelled(stage.levels, mixtures)
+        self.values, outputs = math.prod(stage.shape), self.noise.outputs
+        if stage.convolves:
+            planes = stage.shape[0] * outputs
+            self.head: nn.Sequential = nn.Sequential(
+                nn.ConvTranspose2d(stage.width, _HIDDEN, 4, stride=2, padding=1), nn.SiLU(),
+                nn.Conv2d(_HIDDEN, planes, 1),
+            )  # fmt: skip
+        else:
+            self.head = nn.Sequential(nn.Linear(8 * stage.width, self.values * outputs))
+        last = self.head[-1]
+        assert isinstance(last, nn.Conv2d | nn.Linear)
+        with torch.no_grad():
+            last.weight.mul_(0.1)
+
+    def forward(self, stage: FirstStage, codes: Tensor) -> Tensor:
+        """Return what the noise reads ``[n, outputs * values]`` of entries ``[n, c, h, w]``."""
+        with torch.no_grad():
+            planes, features = stage.planes(codes).flatten(1), stage.features(codes)
+        told: Tensor = self.head(features)
+        told = stage.cut(told) if stage.convolves else told
+        told = told.reshape(len(codes), self.noise.outputs, self.values)
+        if isinstance(self.noise, Bernoulli):
+            return (told[:, 0] + planes).clone()
+        parts = self.noise.outputs // 3 if self.noise.outputs > 2 else 1
+        rest = told[:, self.noise.outputs - 2 * parts :].view(len(codes), parts, 2, self.values)
+        start = -torch.arange(1.0, parts + 1, device=planes.device).view(parts, 1)
+        placed = torch.stack([rest[:, :, 0] + planes[:, None], rest[:, :, 1] + start], 2)
+        return torch.cat([told[:, : self.noise.outputs - 2 * parts].flatten(1),
+                          placed.flatten(1)], 1)  # fmt: skip
+
+    def log_mass(self, x: Tensor, told: Tensor) -> Tensor:
+        """Return log P(x | code) in nats ``[n]`` of levels ``x``, in the type of ``told``."""
+        return self.noise.log_likelihood(x.flatten(1), told).sum(1)
+
+
+class Likelihood(nn.Module):
+    """log p(x) >= log p(code of x) + log p(x | code of x), which trains prior and noise.
+
+    The encoder is a posterior that is sure of one code, whose entropy is zero; the bound is loose
+    by what all other codes add. ``context`` turns ``conditions`` into vectors for the prior.
+    """
+
+    def __init__(
+        self, stage: FirstStage, conditions: Conditions | None, width: int, layers: int,
+        dropout: float, mixtures: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        assert stage.codebook is not None
+        shape = (stage.code[1], stage.code[2])
+        self.prior = CodePrior(shape, len(stage.codebook), width, layers, dropout)
+        self.observation = Observation(stage, mixtures)
+        self.context = conditions.context(width) if conditions else None
+
+    def about(self, rows: Tensor | None) -> Tensor | None:
+        """Return vectors ``[n, width]`` of conditions, None where none are learned."""
+        return None if self.context is None or rows is None else self.context(rows)
+
+    def forward(self, stage: FirstStage, x: Tensor, rows: Tensor | None) -> Tensor:
+        """Return the bound in nats ``[n]``, float64, of levels ``x`` ``[n, *shape]``."""
+        with torch.no_grad():
+            indices = stage.indices(stage.encode(x))
+        told = self.observation(stage, stage.entries(indices))
+        if not self.training:  # or the levels' probabilities would not sum to one beyond 1e-6
+            told = told.double()
+        of_code = self.prior.log_mass(indices, self.about(rows))
+        return of_code + self.observation.log_mass(x, told).double()
