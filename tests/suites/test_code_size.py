@@ -63,6 +63,14 @@ def test_floats_on_a_grid_as_fine_as_the_levels_take_the_same_and_lose_nothing()
     assert at[2]["mse"] > 1
 
 
+def test_codes_come_back_in_the_shape_they_were_given():
+    class Places(Keeps):
+        def decode_codes(self, codes):
+            return torch.nn.functional.avg_pool2d(codes, 1).to(torch.uint8)
+
+    assert scored(Places(), even()).details["mse_of_floats"] == 0
+
+
 def test_rounding_costs_a_twelfth_of_the_squared_step():
     x = torch.rand(4000, 3, generator=torch.Generator().manual_seed(0)).double()
     rates = scored(Keeps(), x, levels=None).details["rates"]
