@@ -12,6 +12,7 @@ QUICK = files(__package__) / "quick.toml"
 POINTS = files(__package__) / "points.toml"
 STANDARD = files(__package__) / "standard.toml"
 CPU_LONG = files(__package__) / "cpu-long.toml"
+CAPTIONS = files(__package__) / "captions.toml"
 
 
 @hookimpl
@@ -36,4 +37,9 @@ def gengauge_benchmarks() -> Iterable[BenchmarkSpec]:
         id="cpu-long",
         summary="Fashion-MNIST, every family at about a minute of one core: hours on a laptop",
         target="gengauge_suites.benchmarks:CPU_LONG",
+    )
+    yield BenchmarkSpec(
+        id="captions",
+        summary="Drawings of captioned shapes: pictures from captions, captions from pictures",
+        target="gengauge_suites.benchmarks:CAPTIONS",
     )
