@@ -5,6 +5,7 @@
     gengauge run points -o runs/families-points
     gengauge run points --seeds 0-2 -d points/eight-gaussians -o runs/families-points
     gengauge run cpu-long -o runs/families-long
+    gengauge run captions -o runs/families-captions
     python docs/families.py runs/families-*
 
 Nothing is trained here: every number is read from the runs' records, and what a family assumes
@@ -35,7 +36,7 @@ Values = dict[tuple[str, str, str], list[dict[str, Any]]]
 INTRODUCTION = """\
 # Families
 
-Written by `docs/families.py` from the records of three runs; the commands stand in its first
+Written by `docs/families.py` from the records of finished runs; the commands stand in its first
 lines. Each figure is the mean over seeds 0 to 2 and, in brackets, the least and the most of the
 three. ≤ marks an upper bound on what the model itself would need. Distances are measured in our own
 small embedders. They rank families on one dataset and cannot be held against FID or against another

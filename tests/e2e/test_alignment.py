@@ -9,7 +9,10 @@ EXPECTED = {
     "digits": {("class_accuracy", "digits"): (0.9, 0.3), ("cas", None): (0.85, 0.3)},
     "shapes/easy": {
         ("clip_score", "clip/shapes"): (1.0, 0.6),
-        ("clip_r_precision", "clip/shapes"): (0.5, 0.1),
+        ("clip_r_precision", "clip/shapes"): (
+            0.25,
+            0.1,
+        ),  # of 250 captions few say what another does
         ("class_accuracy", "shapes"): (0.95, 0.5),
         ("attribute_accuracy", "shapes"): (0.15, 0.1),
     },
