@@ -40,7 +40,8 @@ Written by `docs/families.py` from the records of finished runs; the commands st
 lines. Each figure is the mean over seeds 0 to 2 and, in brackets, the least and the most of the
 three. ≤ marks an upper bound on what the model itself would need. Distances are measured in our own
 small embedders. They rank families on one dataset and cannot be held against FID or against another
-embedder's figures.
+embedder's figures. Seconds of training are those of a machine whose two cores had other work besides,
+up to four times as long as on an idle one; steps are what a figure depends on.
 """
 REACHED = """\
 ## Beside the figures of short scripts
@@ -71,7 +72,12 @@ def gathered(folders: Iterable[str]) -> tuple[Values, dict[str, dict[str, Any]]]
 
 
 def cell(scores: list[dict[str, Any]] | None, column: dict[str, Any], dataset: str) -> str:
-    """Return one score of a table; with ``over_truth`` what exceeds the dataset's own entropy."""
+    """Return one score of a table; with ``over_truth`` what exceeds the dataset's own entropy.
+
+    Where there is more than one judge of a metric, ``embedder`` names the one that is shown.
+    """
+    if scores and (judge := column.get("embedder")):
+        scores = [s for s in scores if s["embedder"]["id"] == judge]
     if scores and column.get("over_truth"):
         spec = Registry().datasets[dataset]
         truth = load_target(spec.target)(spec).truth
