@@ -40,8 +40,8 @@ Written by `docs/families.py` from the records of finished runs; the commands st
 lines. Each figure is the mean over seeds 0 to 2 and, in brackets, the least and the most of the
 three. ≤ marks an upper bound on what the model itself would need. Distances are measured in our own
 small embedders. They rank families on one dataset and cannot be held against FID or against another
-embedder's figures. Seconds of training are those of a machine whose two cores had other work besides,
-up to four times as long as on an idle one; steps are what a figure depends on.
+embedder's figures. Seconds of training are those of a machine whose two cores had other work
+besides, up to four times as long as on an idle one; steps are what a figure depends on.
 """
 REACHED = """\
 ## Beside the figures of short scripts

@@ -153,7 +153,7 @@ def _squared_error(evidence: Evidence, model: Encoder, codes: Tensor) -> float:
     x = evidence.reference
     with torch.no_grad():
         shape = model.encode(x[:1].to(evidence.device)).shape[1:]  # decoders may need the places
-        given = codes.to(evidence.device, torch.float32).unflatten(1, shape)
+        given = codes.to(evidence.device, torch.float32).view(len(codes), *shape)
         raw = model.decode_codes(given).detach().cpu()
     found, _ = in_units(raw, len(x), evidence.dataset)
     return float(((found.to(torch.float64) - x.to(torch.float64)) ** 2).mean())
