@@ -55,14 +55,6 @@ def test_one_pair_for_ever_agrees_and_its_details_tell():
     assert score.details["meanings"] == 1
 
 
-def test_a_grammar_that_only_reads_is_held_to_all_attributes():
-    class Reads(HalvesGrammar):
-        agreement = property()  # as if it had none
-
-    data = replace(halves(), grammar=Reads())
-    assert measured(captions(), data=data).value == 1.0
-
-
 def test_what_cannot_be_judged_says_why():
     data = halves()
     x = data.test.x

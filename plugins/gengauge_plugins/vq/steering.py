@@ -22,8 +22,7 @@ class Steering:
 
     The logits of every place's entry are what moves; a place is decoded from the mixture of
     entries that they say, at a temperature that falls until each is one of them. Codes moved
-    themselves, and rounded straight through, end in places that no picture has: a judge found .27
-    of what was asked for in place of .50.
+    themselves, and rounded straight through, would end in places that no picture has.
 
     References:
         | VQGAN-CLIP: Open Domain Image Generation and Editing with Natural Language Guidance

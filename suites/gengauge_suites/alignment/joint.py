@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gengauge.data import Grammar
 from gengauge.evidence import Evidence
 from gengauge.metric import Embedder, JudgesAttributes, Score, unscored
 from gengauge.model import JointSampler
 from gengauge.statistics import wilson
+from gengauge_suites.alignment.claims import by_chance, compared
 
 _BLOCK = 500
 _FEWEST = 2  # pairs
@@ -36,12 +36,12 @@ def joint_agreement(evidence: Evidence, embedder: Embedder) -> Score:
     images, said = _drawn(evidence, model, n)
     with torch.no_grad():
         found = torch.cat([embedder.attributes(part).cpu() for part in torch.split(images, _BLOCK)])
-    hits = _agreeing(grammar, said, found)
+    hits = compared(grammar, said, found).right
     meant = [grammar.attributes(caption) for caption in said]
     return Score(
         float(hits.mean()), wilson(float(hits.sum()), n), n_samples=n, per_example=hits,
         details={
-            "chance": float(_agreeing(grammar, said, found.roll(n // 2, 0)).mean()),
+            "chance": float(by_chance(grammar, said, found).right.mean()),
             "not_understood": sum(m is None for m in meant),
             "meanings": len({m for m in meant if m is not None}),
             "examples": list(said[:5]),
@@ -62,17 +62,3 @@ def _drawn(evidence: Evidence, model: JointSampler, n: int) -> tuple[Tensor, Seq
     if len(said) != n:
         raise ValueError(f"sample_pairs({n}) returned {len(said)} captions")
     return drawn, said
-
-
-def _agreeing(grammar: Grammar, said: Sequence[str], found: Tensor) -> Tensor:
-    """Return 1 where all that a caption says is among the attributes ``found`` ``[n, a]``."""
-    pairs = zip(said, found.tolist(), strict=True)
-    return torch.tensor([_holds(grammar, *pair) for pair in pairs], dtype=torch.float64)
-
-
-def _holds(grammar: Grammar, caption: str, found: list[int]) -> bool:
-    if not hasattr(grammar, "agreement"):
-        meant = grammar.attributes(caption)
-        return meant is not None and list(meant) == found
-    shares = [share for share in grammar.agreement(caption, found) if share is not None]
-    return bool(shares) and all(share == 1 for share in shares)
