@@ -73,7 +73,7 @@ class GAN:
         batch_size: Examples a step; 0 is 64 of levelled and 256 of continuous data.
 
     Example:
-        >>> from gengauge import Budget
+        >>> from gengauge import Budget, Split
         >>> x = torch.randn(256, 2, generator=torch.Generator().manual_seed(0)) + 5
         >>> data = Dataset("cloud", "points", Split(x), Split(x), Split(x))
         >>> model = GAN(hidden=16)
