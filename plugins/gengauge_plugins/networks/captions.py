@@ -14,6 +14,7 @@ from torch import Tensor, nn
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NOTHING, _UNKNOWN = 0, 1  # tokens that stand for no word, and for one never seen
 _HEADS = 4
+_ALONE = 0.5  # how long the vectors of words are at first, each number of them
 
 
 def words(caption: str) -> list[str]:
@@ -80,7 +81,11 @@ class Vocabulary:
 
 
 class CaptionContext(nn.Module):
-    """A vector for each caption: one layer of self-attention over its words, read at the front.
+    """A vector for each caption: self-attention over its words, read at the front, and their sum.
+
+    The sum has a vector for each word, so that all are heard from the first step on. By attention
+    alone a word of twelve is next to nothing at first: what pictures show least, the shape, was not
+    drawn after twice the steps in which it is now (.20 of samples against .55, vqgan's prior).
 
     A row of zeros is the caption that says nothing, which guidance needs.
 
@@ -101,11 +106,14 @@ class CaptionContext(nn.Module):
             inner, _HEADS, 2 * inner, dropout=0.0, batch_first=True, norm_first=True
         )
         self.last = nn.Sequential(nn.LayerNorm(inner), nn.Linear(inner, width))
+        self.alone = nn.Embedding(words + 2, width, padding_idx=_NOTHING)
+        with torch.no_grad():
+            self.alone.weight.mul_(_ALONE)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return vectors ``[n, width]`` of tokens ``[n, length]``."""
         front = torch.full_like(tokens[:, :1], self.vectors.num_embeddings - 1)
         seen = torch.cat([front, tokens], 1)
         h = self.layer(self.vectors(seen) + self.places, src_key_padding_mask=seen == _NOTHING)
-        read: Tensor = self.last(h[:, 0])
+        read: Tensor = self.last(h[:, 0]) + self.alone(tokens).sum(1)
         return read
