@@ -68,6 +68,25 @@ def test_the_perceptron_begins_as_pca():
                                atol=1e-3)  # fmt: skip
 
 
+@pytest.mark.parametrize(("shape", "side"), [((1, 8, 8), 2), ((3, 18, 17), 4)])
+def test_convolutions_begin_as_pca_of_patches(shape, side):
+    noise = torch.Generator().manual_seed(0)
+    x = torch.randint(256, (400, *shape), generator=noise).to(torch.uint8)
+    stage = FirstStage(shape, 256, width=8, network="conv")
+    stage.begin(x)
+    padded = torch.nn.functional.pad(scaled(x, 256), (0, -shape[2] % side, 0, -shape[1] % side),
+                                     value=-1.0)  # fmt: skip
+    fold = {"kernel_size": side, "stride": side}
+    patches = torch.nn.functional.unfold(padded, **fold).movedim(1, 2)
+    flat = patches.flatten(0, 1)
+    _, _, axes = torch.linalg.svd(flat - flat.mean(0), full_matrices=False)
+    kept = axes[: stage.code[0]]
+    nearest = flat.mean(0) + (patches - flat.mean(0)) @ kept.T @ kept
+    expected = torch.nn.functional.fold(nearest.movedim(1, 2), padded.shape[2:], **fold)
+    found = stage.planes(stage.encode(x))
+    torch.testing.assert_close(found, expected[:, :, : shape[1], : shape[2]], rtol=1e-2, atol=1e-2)
+
+
 def test_gradients_pass_the_codebook_straight_through():
     stage = FirstStage((1, 8, 8), 17, "vq", codebook=8).train()
     inner = torch.randn(5, 2, 4, 4, requires_grad=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,17 @@ from gengauge_plugins.networks.codebook import Codebook
 from gengauge_plugins.networks.conv import convolves
 from gengauge_plugins.networks.drawing import normal
 from gengauge_plugins.networks.logistic import nearest_level, scaled
-from gengauge_plugins.networks.mlp import mlp
+from gengauge_plugins.networks.patches import (
+    begin_as_pca,
+    dense_coder,
+    patch_decoder,
+    patch_encoder,
+)
 
 _LARGE = 16  # a side from which on codes have a quarter of it, and half of a shorter one
 _ROWS = 2000  # pictures that PCA looks at
+_PATCHES = 50_000  # and patches of them
+_ERROR = 8.0  # weight of squared errors, next to the codebook's own
 _QUIET = -6.0  # log-variance of codes at first
 
 
@@ -31,59 +38,15 @@ def code_shape(shape: tuple[int, ...], channels: int) -> tuple[int, int, int]:
     return channels or shorter, height, width
 
 
-class _Residual(nn.Module):
-    """A block of two convolutions that adds to what it is given."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.inner = nn.Sequential(
-            nn.GroupNorm(max(1, width // 16), width), nn.SiLU(),
-            nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 1),
-        )  # fmt: skip
-
-    def forward(self, h: Tensor) -> Tensor:
-        return cast(Tensor, h + self.inner(h))
-
-
-def _conv_encoder(channels: int, width: int, outputs: int, halvings: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.SiLU()]
-    if halvings > 1:
-        layers.append(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1))
-        width *= 2
-    return nn.Sequential(*layers, _Residual(width), nn.SiLU(), nn.Conv2d(width, outputs, 1))
-
-
-def _conv_decoder(inputs: int, width: int, channels: int, halvings: int) -> nn.Sequential:
-    wide = width * halvings
-    layers = [nn.Conv2d(inputs, wide, 3, padding=1), _Residual(wide), nn.SiLU()]
-    if halvings > 1:
-        layers += [nn.ConvTranspose2d(wide, width, 4, stride=2, padding=1), nn.SiLU()]
-    return nn.Sequential(*layers, nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1))
-
-
-class _Dense(nn.Module):
-    """A perceptron that adds to a linear map, which can begin as PCA."""
-
-    def __init__(self, inputs: int, hidden: tuple[int, ...], outputs: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(inputs, outputs)
-        self.more = mlp(inputs, hidden, outputs)
-        last = self.more[-1]
-        assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.linear(x) + self.more(x))
-
-
 class FirstStage(nn.Module):
     """Levelled pictures to codes ``[n, c, h, w]`` and back, by convolutions or a perceptron.
 
-    Both kinds minimise the absolute error, whose answer is a median and so blurs less than a mean.
-    ``kl`` gives codes Gaussian noise and charges for how far they are from a standard normal one,
-    at a very small rate: enough to keep codes near each other, too little to blur. ``vq`` replaces
-    each place of a code by the nearest entry of a codebook; gradients pass it straight through.
+    Both begin as principal components, of patches or of whole pictures (see ``begin``), and learn
+    to add to them. They minimise the squared error: by the absolute one, whose answer is a median,
+    small shapes on a wide ground are not drawn at all for a long time. ``kl`` gives codes Gaussian
+    noise and charges for how far they are from a standard normal one, at a very small rate: enough
+    to keep codes near each other, too little to blur. ``vq`` replaces each place of a code by the
+    nearest entry of a codebook; gradients pass it straight through.
     As in LDM the code of a picture is what comes *before* the codebook, which is the decoder's
     first layer, so that what diffusion makes is always decoded from entries.
 
@@ -123,7 +86,7 @@ class FirstStage(nn.Module):
         channels: int = 0,
         width: int = 32,
         codebook: int = 256,
-        kl: float = 1e-4,
+        kl: float = 1e-5,
         network: str = "auto",
     ) -> None:
         super().__init__()
@@ -132,29 +95,32 @@ class FirstStage(nn.Module):
         self.code = code_shape(shape, channels)
         inner = self.code[0] * (2 if kind == "kl" else 1)
         self.convolves = convolves(network, shape)
-        self.encoder: nn.Module
-        self.decoder: nn.Module
+        self.side = 4 if min(shape[1:]) >= _LARGE else 2  # of a patch
         if self.convolves:
-            self.halvings = 2 if min(shape[1:]) >= _LARGE else 1
-            self.encoder = _conv_encoder(shape[0], width, inner, self.halvings)
-            self.decoder = _conv_decoder(self.code[0], width, shape[0], self.halvings)
+            self.wide = width * self.side // 2
+            self.encoder = patch_encoder(shape[0], self.side, self.wide, inner)
+            self.decoder = patch_decoder(self.code[0], self.wide, shape[0], self.side)
         else:
+            self.wide = 8 * width
             values, numbers = math.prod(shape), math.prod(self.code)
-            hidden = (8 * width, 8 * width)
-            self.encoder = _Dense(values, hidden, inner * math.prod(self.code[1:]))
-            self.decoder = _Dense(numbers, hidden, values)
+            self.encoder = dense_coder(values, self.wide, inner * math.prod(self.code[1:]))
+            self.decoder = dense_coder(numbers, self.wide, values)
         self.codebook = Codebook(codebook, self.code[0]) if kind == "vq" else None
         self.register_buffer("shift", torch.zeros(self.code[0], 1, 1))
         self.register_buffer("scale", torch.ones(self.code[0], 1, 1))
 
     def _inner(self, x: Tensor) -> Tensor:
         """Return what the encoder says ``[n, c or 2 c, h, w]`` of levels ``x``."""
+        told: Tensor = self.encoder(self._seen(x))
+        return told.view(len(x), -1, *self.code[1:])
+
+    def _seen(self, x: Tensor) -> Tensor:
+        """Return levels as the encoder reads them: rows, or planes padded to whole patches."""
         y = scaled(x, self.levels)
         if not self.convolves:
-            return cast(Tensor, self.encoder(y.flatten(1))).view(len(y), -1, *self.code[1:])
-        height, width = (2**self.halvings * side for side in self.code[1:])
-        padded = F.pad(y, (0, width - y.shape[3], 0, height - y.shape[2]), value=-1.0)
-        return cast(Tensor, self.encoder(padded))
+            return y.flatten(1)
+        height, width = (self.side * length for length in self.code[1:])
+        return F.pad(y, (0, width - y.shape[3], 0, height - y.shape[2]), value=-1.0)
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the codes ``[n, c, h, w]`` of levels ``x`` ``[n, *shape]``, without noise."""
@@ -164,27 +130,23 @@ class FirstStage(nn.Module):
     def planes(self, codes: Tensor) -> Tensor:
         """Return pictures ``[n, *shape]`` of codes as they come, black at -1 and white at 1."""
         if not self.convolves:
-            return cast(Tensor, self.decoder(codes.flatten(1))).view(len(codes), *self.shape)
-        return self.cut(self.decoder(codes))
+            rows: Tensor = self.decoder(codes.flatten(1))
+            return rows.view(len(codes), *self.shape)
+        return self.unfolded(self.decoder(codes))
 
-    def cut(self, planes: Tensor) -> Tensor:
-        """Return planes ``[n, any, height, width]`` without what convolutions were padded with."""
-        return planes[:, :, : self.shape[1], : self.shape[2]]
+    def unfolded(self, patches: Tensor) -> Tensor:
+        """Return planes ``[n, any, height, width]`` of patches ``[n, any side^2, h, w]``."""
+        planes = F.pixel_shuffle(patches, self.side)
+        return planes[:, :, : self.shape[1], : self.shape[2]]  # without what was padded
 
     def features(self, codes: Tensor) -> Tensor:
-        """Return what the decoder's last layer is given: half the size, ``width`` planes, if conv.
-
-        ``[n, 8 width]`` of a perceptron.
-        """
-        if isinstance(self.decoder, _Dense):
-            return cast(Tensor, self.decoder.more[:-1](codes.flatten(1)))
-        return cast(Tensor, cast(nn.Sequential, self.decoder)[:-1](codes))
+        """Return what the decoder's last layer is given: ``[n, wide, h, w]``, or ``[n, wide]``."""
+        return self.decoder.features(codes if self.convolves else codes.flatten(1))
 
     @property
     def last(self) -> Tensor:
         """The weights of the decoder's last layer."""
-        layers = self.decoder.more if isinstance(self.decoder, _Dense) else self.decoder
-        return cast(Tensor, cast(nn.Sequential, layers)[-1].weight)
+        return self.decoder.last.weight
 
     def indices(self, codes: Tensor) -> Tensor:
         """Return the codebook's nearest entry ``[n, h, w]`` to each place of codes, int64."""
@@ -215,31 +177,21 @@ class FirstStage(nn.Module):
         else:
             assert self.codebook is not None
             codes, extra = self.codebook.quantised(inner, generator)
-        return (self.planes(codes) - scaled(x, self.levels)).abs().mean() + extra
+        return self.error(self.planes(codes), x) + extra
+
+    def error(self, planes: Tensor, x: Tensor) -> Tensor:
+        """Return the squared error of ``planes`` as pictures of levels ``x``, weighted."""
+        return _ERROR * (planes - scaled(x, self.levels)).square().mean()
 
     @torch.no_grad()
     def begin(self, x: Tensor) -> None:
-        """Let perceptrons begin as PCA of levels ``x`` ``[n, *shape]``, codes as standard normal.
-
-        Convolutions begin as they are.
-        """
-        if not isinstance(self.encoder, _Dense) or not isinstance(self.decoder, _Dense):
-            return
-        y = scaled(x[:_ROWS].cpu(), self.levels).flatten(1).double()
-        centre = y.mean(0)
-        _, deviations, axes = torch.linalg.svd(y - centre, full_matrices=False)
-        count = min(math.prod(self.code), len(axes))
-        deviations = (deviations[:count] / max(1, len(y) - 1) ** 0.5).clamp_min(1e-2)
-        into, out = self.encoder.linear, self.decoder.linear
-        nn.init.zeros_(into.weight)
-        nn.init.zeros_(out.weight)
-        size = float(deviations.square().mean().sqrt())
-        into.weight[:count] = (axes[:count] / size).float()
-        into.bias.fill_(_QUIET)
-        into.bias[: math.prod(self.code)] = 0.0
-        into.bias[:count] = -(into.weight[:count] @ centre.float())
-        out.weight[:, :count] = (axes[:count].T * size).float()
-        out.bias.copy_(centre)
+        """Let all begin as PCA of levels ``x`` ``[n, *shape]``, codes near a standard normal."""
+        rows = self._seen(x[:_ROWS].cpu())
+        if self.convolves:
+            patches = F.unfold(rows, self.side, stride=self.side).movedim(1, 2).flatten(0, 1)
+            rows = patches[:: -(-len(patches) // _PATCHES)]
+        numbers = self.code[0] if self.convolves else math.prod(self.code)
+        begin_as_pca(self.encoder, self.decoder, rows, numbers, rest=_QUIET)
 
     @torch.no_grad()
     def survey(self, codes: Tensor) -> None:

@@ -96,13 +96,13 @@ class Observation(nn.Module):
         self.noise = levelled(stage.levels, mixtures)
         self.values, outputs = math.prod(stage.shape), self.noise.outputs
         if stage.convolves:
-            planes = stage.shape[0] * outputs
+            numbers = stage.shape[0] * outputs * stage.side**2
             self.head: nn.Sequential = nn.Sequential(
-                nn.ConvTranspose2d(stage.width, _HIDDEN, 4, stride=2, padding=1), nn.SiLU(),
-                nn.Conv2d(_HIDDEN, planes, 1),
+                nn.Conv2d(stage.wide, _HIDDEN, 3, padding=1), nn.SiLU(),
+                nn.Conv2d(_HIDDEN, numbers, 1),
             )  # fmt: skip
         else:
-            self.head = nn.Sequential(nn.Linear(8 * stage.width, self.values * outputs))
+            self.head = nn.Sequential(nn.Linear(stage.wide, self.values * outputs))
         last = self.head[-1]
         assert isinstance(last, nn.Conv2d | nn.Linear)
         with torch.no_grad():
@@ -113,7 +113,7 @@ class Observation(nn.Module):
         with torch.no_grad():
             planes, features = stage.planes(codes).flatten(1), stage.features(codes)
         told: Tensor = self.head(features)
-        told = stage.cut(told) if stage.convolves else told
+        told = stage.unfolded(told) if stage.convolves else told
         told = told.reshape(len(codes), self.noise.outputs, self.values)
         if isinstance(self.noise, Bernoulli):
             return (told[:, 0] + planes).clone()

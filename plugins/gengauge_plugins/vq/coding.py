@@ -12,10 +12,9 @@ from gengauge_plugins.networks.adversarial import alternate
 from gengauge_plugins.networks.checks import check_varies
 from gengauge_plugins.networks.first_stage import FirstStage
 from gengauge_plugins.networks.stages import stage
-from gengauge_plugins.vq.critic import Critic, Refinement, reconstruction_loss
+from gengauge_plugins.vq.critic import Critic, Refinement
 
 ROWS = 512  # pictures that are encoded, decoded or scored at once
-_UNROUNDED = 0.25  # share of the first steps, before there is a codebook
 _AVERAGED = 0.1  # width of the average over steps against the critic
 _PACE = (0.05, 0.25)  # rates of decoder and critic against each other, over that of before
 _WIDE, _SMALL = 16, 32  # pictures a step
@@ -26,10 +25,8 @@ _LEAST = 4  # a side that can be convolved
 class Coding:
     """An encoder, a codebook and a decoder, and how they are trained.
 
-    At first nothing is rounded; then the codebook begins with codes that are good already. Begun
-    with the codes of an untrained encoder it recovers late: after 25 s on shapes a judge recognises
-    .40 of all reconstructions, where it is .6 to .8 otherwise. The critic comes last, for
-    ``refined`` of the steps.
+    All begin as principal components, so that the codebook begins with codes that are good
+    already. The critic comes last, for ``refined`` of the steps.
     """
 
     name = "vq"
@@ -68,12 +65,11 @@ class Coding:
                 self.codebook or (_FEW if small else _MANY), network=self._network(data),
             )  # fmt: skip
             critic = Critic(first.shape, self.width, convolves=first.convolves)
-        first.begin(x)  # a perceptron only
+        first.begin(x)
         size = self.batch_size or (_SMALL if small else _WIDE)
 
         def loss(x: Tensor, *, generator: torch.Generator) -> Tensor:
-            early = first.training and part.fraction < _UNROUNDED
-            return reconstruction_loss(first, x, generator, rounded=not early)
+            return first.loss(x, generator)
 
         plain = not self.refined or not (self.adversarial or self.perceptual)
         with stage(run, "reconstruction", 1.0 if plain else 1 - self.refined) as part:

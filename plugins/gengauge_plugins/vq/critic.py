@@ -15,7 +15,6 @@ from gengauge_plugins.networks.first_stage import FirstStage
 from gengauge_plugins.networks.logistic import scaled
 
 _SLOPE = 0.2  # below zero, DCGAN's
-_ERROR = 8.0  # weight of squared errors, next to the codebook's own
 _ALIKE = 0.1  # weight of the distance in the critic's features
 _MOST = 1e3  # of the adversarial loss's weight, where its gradient all but vanishes
 
@@ -86,19 +85,6 @@ def adaptive_weight(error: Tensor, verdict: Tensor, last: Tensor) -> Tensor:
     return weight.detach()
 
 
-def reconstruction_loss(
-    stage: FirstStage, x: Tensor, noise: torch.Generator, *, rounded: bool = True
-) -> Tensor:
-    """Return the squared error of levels ``x`` and what the codebook asks; not ``rounded``: alone.
-
-    Squared and not absolute errors: small shapes on a wide ground are worth more in them.
-    """
-    codes, extra = stage.encode(x), torch.zeros((), device=x.device)
-    if rounded and stage.codebook is not None:
-        codes, extra = stage.codebook.quantised(codes, noise)
-    return _ERROR * (stage.planes(codes) - scaled(x, stage.levels)).square().mean() + extra
-
-
 @dataclass(frozen=True)
 class Refinement:
     """A game of decoder and critic, which begins once pictures are recognisable.
@@ -125,7 +111,7 @@ class Refinement:
         """Return the critic's hinge loss, and a penalty on its slope at data if ``penalised``."""
         real = scaled(batch[0], self.generator.levels)
         with torch.no_grad():
-            fake = self._fake(batch[0], noise)[0]
+            fake = self.generator.planes(self._coded(batch[0], noise)[0])
         real.requires_grad_(penalised)
         scores = self.discriminator(real)
         loss = losses.discriminator_loss("hinge", scores, self.discriminator(fake))
@@ -137,17 +123,17 @@ class Refinement:
     def generate(self, batch: Batch, noise: torch.Generator) -> Tensor:
         """Return the autoencoder's loss: error, likeness, codebook and the critic's verdict."""
         stage, real = self.generator, scaled(batch[0], self.generator.levels)
-        fake, extra = self._fake(batch[0], noise)
+        codes, extra = self._coded(batch[0], noise)
+        fake = stage.planes(codes)
         *shown, scores = self.discriminator.layers(fake)
         with torch.no_grad():
             known = self.discriminator.layers(real)[:-1]
         alike = sum((a - b).abs().mean() for a, b in zip(shown, known, strict=True))
-        error = _ERROR * (fake - real).square().mean() + self.perceptual * _ALIKE * alike
+        error = stage.error(fake, batch[0]) + self.perceptual * _ALIKE * alike
         verdict = -scores.mean()
         weight = self.adversarial * adaptive_weight(error, verdict, stage.last)
         return error + weight * verdict + extra
 
-    def _fake(self, x: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _coded(self, x: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         assert self.generator.codebook is not None
-        codes, extra = self.generator.codebook.quantised(self.generator.encode(x), noise)
-        return self.generator.planes(codes), extra
+        return self.generator.codebook.quantised(self.generator.encode(x), noise)
