@@ -155,6 +155,38 @@ def test_one_place_at_a_time_is_the_whole_code():
                                    atol=1e-5)  # fmt: skip
 
 
+def test_guidance_carries_logits_away_from_what_is_said_of_nothing():
+    model, _ = fitted(condition="class", budget="300 steps", share=0.4)
+    likelihood, rows = model.likelihood, torch.full((200,), 2)
+    about, against = likelihood.about(rows), likelihood.about(model.conditions.nothing(rows))
+
+    def drawn(*guidance, given=about):
+        noise = torch.Generator().manual_seed(0)
+        return likelihood.prior.draw(200, given, noise, 1.0, *guidance)
+
+    assert torch.equal(drawn(1.0, against), drawn())
+    assert torch.equal(drawn(0.0, against), drawn(given=against))
+    with torch.no_grad():
+        told = [likelihood.prior.log_mass(drawn(g, against), about).mean() for g in (0.0, 1.0, 3.0)]
+        free = [likelihood.prior.log_mass(drawn(g, against), against).mean() for g in (1.0, 3.0)]
+    assert told[0] < told[1]
+    assert told[2] - free[1] > told[1] - free[0]
+
+
+def test_entries_that_are_near_each_other_are_told_alike():
+    torch.manual_seed(0)
+    prior = Likelihood(FirstStage((1, 8, 8), 17, "vq", codebook=24), None, 16, 1, 0.0, 0).prior
+    entries = torch.randn(24, 2)
+    entries[1] = entries[0] + 0.01
+    prior.begin_at(entries, torch.zeros(10, 4, 4, dtype=torch.int64))
+    embedded = prior.values.view(-1, prior.symbols, prior.width)[:, :24]
+    for told in (embedded[0].detach(), embedded[-1].detach(), prior.head.weight.detach()):
+        far = (told[0] - told[2:]).norm(dim=1).mean()
+        assert float((told[0] - told[1]).norm()) < 0.1 * float(far)
+    shares = prior.shares.softmax(1)  # in every place entry 0 was seen ten times of ten
+    torch.testing.assert_close(shares[:, 0], torch.full((16,), 10.5 / 22), rtol=1e-4, atol=0)
+
+
 @pytest.mark.parametrize("condition", ["class", "caption"])
 def test_what_is_asked_for_is_drawn(condition):
     model, _ = fitted(condition=condition, budget="300 steps", share=0.4)

@@ -53,8 +53,11 @@ def gengauge_models() -> list[ModelSpec]:
                               "levels, else 3"),
                 Parameter("temperature", 1.0, "of drawing codes; below 1 the likely is likelier",
                           minimum=1e-3),
+                Parameter("guidance", 1.0, "how far samples lean towards what is asked for",
+                          minimum=0),
                 Parameter("decode", "picture", "show the decoder's picture, or draw around it",
                           choices=("picture", "sample")),
+                Parameter("lr_prior", 8e-3, "peak learning rate of the transformer", minimum=0),
             ),
         ),
         ModelSpec(

@@ -18,8 +18,9 @@ from gengauge_plugins.vq.bound import Likelihood
 from gengauge_plugins.vq.coding import ROWS, Coding
 
 _DROPPED = 0.1  # share of conditions left out, for what is asked of nothing in particular
-_CODES = 16  # a step of the prior
-_COUNTED = 4000  # pictures whose codes it begins with
+_CODES = 32  # a step of the prior
+_NOISE = 0.1  # share of the steps after the first stage in which the width of the noise is learned
+_PICTURES = 16  # a step of the noise
 _LOOKED_AT = 200  # validation pictures by which its best weights are chosen
 
 
@@ -71,9 +72,11 @@ class VQGAN(Coding):
         dropout: Share of its outputs left out in training.
         mixtures: Logistics of each value around the picture; 0 is one up to 64 levels, else three.
         temperature: Of drawing codes; below 1 the likely is likelier.
+        guidance: How far samples lean towards what is asked for; 1 is as far as it says.
         decode: ``picture`` shows the decoder's, ``sample`` draws from the noise around it.
         batch_size: Pictures a step of the first stage; 0 is 16, or 32 of small ones.
-        lr: Peak learning rate.
+        lr: Peak learning rate of encoder, codebook, decoder and noise.
+        lr_prior: Peak learning rate of the transformer.
 
     Raises:
         ValueError: In ``fit``, for data that is empty, continuous, outside its levels or all
@@ -110,9 +113,11 @@ class VQGAN(Coding):
         dropout: float = 0.1,
         mixtures: int = 0,
         temperature: float = 1.0,
+        guidance: float = 1.0,
         decode: str = "picture",
         batch_size: int = 0,
         lr: float = 4e-3,
+        lr_prior: float = 8e-3,
     ) -> None:
         super().__init__(
             codebook, channels, width, network, refined, adversarial, perceptual, batch_size, lr
@@ -120,6 +125,7 @@ class VQGAN(Coding):
         self.condition, self.share = condition, share
         self.sizes = (4 * -(-hidden // 4), layers, dropout, mixtures)
         self.temperature, self.decoding = temperature, decode
+        self.guidance, self.lr_prior = guidance, lr_prior
         self.conditions: known.Conditions | None = None
 
     def fit(self, data: Dataset, run: FitRun) -> None:
@@ -133,22 +139,39 @@ class VQGAN(Coding):
             raise ValueError(f"no training example of {data.id} has a {self.condition}")
         with stage(run, "first stage", self.share) as part:
             self.train_stage(part, data, given[0], held_out[0])
-        with seeds.global_seed(seeds.named_seed(run.seed, "prior")):
+        with seeds.global_seed(seeds.named_seed(run.seed, "prior")):  # weights and dropout
             self.likelihood = Likelihood(self.stage, self.conditions, *self.sizes)
-        self.likelihood.prior.count(self.encode(given[0][:_COUNTED]).cpu())
-        with stage(run, "prior") as part, seeds.global_seed(seeds.named_seed(run.seed, "dropout")):
-            train(part, self.likelihood, self._loss, given, batch_size=_CODES, lr=self.lr,
-                  validation=tuple(t[:_LOOKED_AT] for t in held_out), clip=1.0)  # fmt: skip
+            self._train_likelihood(run, given, tuple(t[:_LOOKED_AT] for t in held_out))
+
+    def _train_likelihood(
+        self, run: FitRun, given: tuple[Tensor, ...], held_out: tuple[Tensor, ...]
+    ) -> None:
+        """Train the transformer on the codes of all pictures, and then the noise around them."""
+        assert self.stage.codebook is not None
+        codes = [(self.encode(x).cpu(), *rows) for x, *rows in (given, held_out)]
+        self.likelihood.prior.begin_at(self.stage.codebook.weight, codes[0][0])
+        with stage(run, "prior", 1 - _NOISE) as part:
+            train(part, self.likelihood, self._code_loss, codes[0], validation=codes[1],
+                  batch_size=_CODES, lr=self.lr_prior, clip=1.0)  # fmt: skip
+        with stage(run, "noise") as part:
+            train(part, self.likelihood, self._noise_loss, (given[0], codes[0][0]),
+                  validation=(held_out[0], codes[1][0]), batch_size=_PICTURES, lr=self.lr,
+                  clip=1.0)  # fmt: skip
         self.likelihood.requires_grad_(False)
 
-    def _loss(self, x: Tensor, rows: Tensor | None = None, *, generator: torch.Generator) -> Tensor:
-        """Return the bound on a batch, in nats a dimension and with the sign turned."""
+    def _code_loss(
+        self, codes: Tensor, rows: Tensor | None = None, *, generator: torch.Generator
+    ) -> Tensor:
+        """Return -log p of codes in nats a place, a tenth of the conditions left out."""
         if rows is not None and self.conditions is not None:
             dropped = uniform((len(rows),), generator, rows.device) < _DROPPED
             mask = dropped.view(-1, *[1] * (rows.ndim - 1))
             rows = torch.where(mask, self.conditions.nothing(rows), rows)
-        bound: Tensor = self.likelihood(self.stage, x, rows)
-        return -bound.mean() / x[0].numel()
+        return -self.likelihood.of_codes(codes, rows).mean() / codes[0].numel()
+
+    def _noise_loss(self, x: Tensor, codes: Tensor, *, generator: torch.Generator) -> Tensor:
+        """Return -log p of pictures given their codes, in nats a value."""
+        return -self.likelihood.of_pictures(self.stage, x, codes).mean() / x[0].numel()
 
     def _rows(self, n: int, condition: Condition | None) -> Tensor | None:
         """Return the rows ``[n, ...]`` of what is asked for, None where nothing can be."""
@@ -167,7 +190,7 @@ class VQGAN(Coding):
         for start in range(0, len(x), ROWS):
             s = slice(start, start + ROWS)
             asked = None if rows is None else rows[s]
-            parts.append(self.likelihood(self.stage, x[s].to(self.device), asked))
+            parts.append(self.likelihood.bound(self.stage, x[s].to(self.device), asked))
         return torch.cat(parts)
 
     @torch.no_grad()
@@ -177,10 +200,17 @@ class VQGAN(Coding):
         parts = []
         for start in range(0, max(1, n), ROWS):
             size = min(ROWS, n - start)
-            about = self.likelihood.about(None if rows is None else rows[start : start + size])
-            codes = self.likelihood.prior.draw(size, about, generator, self.temperature)
-            parts.append(self._shown(codes, generator))
+            asked = None if rows is None else rows[start : start + size]
+            parts.append(self._shown(self._drawn(size, asked, generator), generator))
         return torch.cat(parts)
+
+    def _drawn(self, n: int, rows: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Return ``n`` codes ``[n, h, w]`` for what is asked in ``rows``."""
+        about, against = self.likelihood.about(rows), None
+        if rows is not None and self.conditions is not None and self.guidance != 1:
+            against = self.likelihood.about(self.conditions.nothing(rows))
+        prior, t = self.likelihood.prior, self.temperature
+        return prior.draw(n, about, generator, t, self.guidance, against)
 
     def _shown(self, indices: Tensor, generator: torch.Generator) -> Tensor:
         if self.decoding == "picture":
@@ -191,8 +221,9 @@ class VQGAN(Coding):
 
     @property
     def evaluations_per_sample(self) -> float:
-        """One of the transformer for each place of a code, and one of the decoder."""
-        return float(self.stage.code[1] * self.stage.code[2] + 1)
+        """One of the transformer for each place of a code, two when guided; and the decoder's."""
+        looks = 2 if self.conditions is not None and self.guidance != 1 else 1
+        return float(looks * self.stage.code[1] * self.stage.code[2] + 1)
 
     @property
     def n_parameters(self) -> int:
