@@ -263,6 +263,27 @@ def test_a_step_is_one_of_the_generator_after_its_turns_of_the_discriminator():
     assert all(p.requires_grad for p in game.discriminator.parameters())
 
 
+class Learner(Pair):
+    """A pair that learns from data alone for a while, and notes when."""
+
+    head_start = 0.4
+
+    def prepare(self, batch, noise):
+        self.penalised.append("alone")
+        loss = self.discriminator(batch[0]).square().mean()
+        return loss, self._drawn(len(batch[0]), noise).square().mean()
+
+
+def test_a_head_start_takes_its_share_of_the_steps_and_moves_both():
+    game, spent = Learner(), run("20 steps")
+    alternate(spent, game, (torch.randn(20, 2),), batch_size=8)
+    assert (spent.steps, spent.examples) == (20, 160)
+    assert game.penalised[:8] == ["alone"] * 8
+    assert "alone" not in game.penalised[8:]
+    assert [p for p in game.penalised[8:] if p] == [True] * 3
+    assert all(point["step"] > 8 for point in spent.curve)
+
+
 def test_a_budget_in_examples_counts_every_turn():
     spent = run("100 examples")
     alternate(spent, Pair(), (torch.randn(20, 2),), batch_size=8, turns=2)

@@ -2,15 +2,18 @@
 
 import pytest
 import torch
+import worlds
 from captioned import HalvesJudge, halves
 
 from gengauge import Budget, FitRun
 from gengauge.errors import UnsupportedError
 from gengauge.registry import Registry
+from gengauge.units import in_units
 from gengauge_plugins.gan.captioned import READ, pair_discriminator
 from gengauge_plugins.gan.cgan import CGAN
 from gengauge_plugins.networks.captions import CaptionContext
 from gengauge_plugins.networks.matching import contrast, word_loss
+from gengauge_suites.embedders.shapes import ShapesEmbedder
 
 
 def stream(seed=0):
@@ -60,6 +63,33 @@ def test_both_players_share_one_reader_which_the_generator_does_not_move(data):
     game.generate((data.train.x[:8], tokens[:8]), stream()).backward()
     assert all(weight.grad is None for weight in game.generator.reader.parameters())
     assert all(weight.grad is not None for weight in game.generator.body.parameters())
+
+
+def test_in_its_head_start_the_generator_learns_mean_pictures_and_the_reader_is_not_its_own(data):
+    model = fitted(data, steps=60, head_start=1.0)  # it never plays
+    x = data.train.x.double() / 255
+    asked = data.train.captions[:40]
+    drawn = model.sample(40, asked, stream()).double()
+    kinds = data.train.attributes @ torch.tensor([2, 1])
+    means = torch.stack([x[kinds == kind].mean(0) for kind in range(4)])
+    error = (drawn[:, None] - means).square().flatten(2).mean(2)
+    assert float((error.argmin(1) == kinds[:40]).double().mean()) > 0.9
+    duel = model._game(data, model._learned(data).of(data.train)[1])
+    own = set(map(id, duel.generator.body.parameters()))
+    assert not own & set(map(id, duel.discriminator.parameters()))
+
+
+@pytest.mark.slow
+def test_shapes_are_drawn_and_not_only_colours_and_places():
+    data, judge = worlds.load("shapes/easy"), ShapesEmbedder()
+    model = CGAN(condition="caption", matching=0.4, lr=1e-3, lr_discriminator=1e-3)
+    model.fit(data.for_training(), FitRun(0, Budget.parse("1000 steps")))
+    test = data.test.first(300)
+    drawn = in_units(model.sample(300, test.captions, stream()), 300, data)[0]
+    found = judge.attributes(drawn)[:, :4]
+    right = (found == test.attributes[:, :4]).double().mean(0)
+    assert float(right[0]) > 0.32  # a fifth is chance
+    assert float(right[1:].min()) > 0.85
 
 
 def test_a_saved_model_reads_the_same_words(model, data, tmp_path):

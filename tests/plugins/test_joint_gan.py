@@ -2,15 +2,18 @@
 
 import pytest
 import torch
+import worlds
 from captioned import HalvesGrammar, HalvesJudge, halves
 from torch import nn
 
 from gengauge import Budget, Evidence, FitRun
 from gengauge.errors import UnsupportedError
+from gengauge.units import in_units
 from gengauge_plugins.joint.joint import JointGAN
 from gengauge_plugins.joint.networks import Judge, Sizes
 from gengauge_plugins.joint.writer import Writer
 from gengauge_suites.alignment.joint import joint_agreement
+from gengauge_suites.embedders.shapes import ShapesEmbedder
 
 WORDS = {"red", "green", "on", "the", "left", "right", ","}
 
@@ -26,8 +29,8 @@ def data():
 
 @pytest.fixture(scope="module")
 def model(data):
-    made = JointGAN(hidden=32, code=16, latent=8, batch_size=32)
-    made.fit(data.for_training(), FitRun(0, Budget.parse("200 steps")))
+    made = JointGAN(hidden=32, code=16, latent=8, matching=1.0)
+    made.fit(data.for_training(), FitRun(0, Budget.parse("400 steps")))
     return made
 
 
@@ -58,6 +61,21 @@ def test_the_picture_of_a_joint_sample_is_what_sample_draws(model):
     assert torch.equal(images, model.sample(20, None, stream(3)))
     assert len(said) == 20
     assert {word for s in said for word in s.replace(",", " ,").split()} <= WORDS
+
+
+@pytest.mark.slow
+def test_shapes_are_seen_written_and_drawn():
+    data, judge = worlds.load("shapes/easy"), ShapesEmbedder()
+    model = JointGAN()
+    model.fit(data.for_training(), FitRun(0, Budget.parse("1000 steps")))
+    test = data.test.first(300)
+    drawn = in_units(model.sample(300, test.captions, stream()), 300, data)[0]
+    right = (judge.attributes(drawn)[:, :4] == test.attributes[:, :4]).double().mean(0)
+    assert float(right[0]) > 0.4  # a fifth is chance
+    said = [data.grammar.attributes(caption) for caption in model.caption(test.x, stream())]
+    true = [data.grammar.attributes(caption) for caption in test.captions]
+    assert sum(a == b for a, b in zip(said, true, strict=True)) > 0.45 * 300
+    assert joint_agreement(Evidence(data, model, test.x, 0), judge).value > 0.06
 
 
 def test_a_saved_model_writes_the_same(model, data, tmp_path):

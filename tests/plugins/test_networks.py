@@ -7,6 +7,7 @@ from gengauge import Dataset, Split
 from gengauge.errors import UnsupportedError
 from gengauge_plugins.networks.conv import ConvDecoder, ConvEncoder, convolves, sizes
 from gengauge_plugins.networks.labels import asked_labels, training_labels
+from gengauge_plugins.networks.painting import Painter
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (1, 9, 17), (2, 4, 5)]
 
@@ -36,6 +37,18 @@ def test_every_pixel_is_seen_by_the_encoder_and_painted_by_the_decoder(shape):
     assert (x.grad != 0).all()
     one, other = ConvDecoder(5, shape, 8, 1)(torch.randn(2, 5))
     assert (one != other).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (2, 13, 9), (3, 5, 7)])
+def test_a_painter_is_told_at_every_pixel_and_size(shape):
+    torch.manual_seed(0)
+    painter, z = Painter(6, shape, width=8), torch.randn(2, 6)
+    assert painter(z).shape == (2, *shape)
+    assert bool((painter(z)[0] != painter(z)[1]).all())
+    with torch.no_grad():
+        painter.head.weight.zero_()  # from now on it is only told
+    told = painter(z).detach()
+    assert float((told[0] - told[1]).abs().mean()) > 0.01
 
 
 def test_stages_halve_until_a_side_is_small():

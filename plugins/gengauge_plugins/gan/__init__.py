@@ -31,7 +31,8 @@ _PARAMETERS = (
     Parameter("network", "auto", "perceptrons, convolutions, or what suits the data",
               choices=("auto", "dense", "conv")),
     Parameter("batch_size", 0, minimum=0,
-              doc="examples a step; 0 is 64 of levelled and 256 of continuous data"),
+              doc="examples a step; 0 is 64 of levelled and 256 of continuous data, and 32 "
+                  "with captions"),
 )  # fmt: skip
 
 
@@ -70,6 +71,9 @@ def gengauge_models() -> list[ModelSpec]:
                 Parameter("matching", 1.0, minimum=0,
                           doc="weight of finding each other's partner among captions and pictures, "
                               "and of guessing the captions' words"),
+                Parameter("head_start", 0.4, minimum=0,
+                          doc="share of the steps, the first, in which the captions' words are "
+                              "learned from data alone, below 1"),
             ),
         ),
     ]  # fmt: skip

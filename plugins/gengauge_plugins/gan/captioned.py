@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from gengauge_plugins.gan.game import Duel
 from gengauge_plugins.gan.networks import Discriminator, pair_features
+from gengauge_plugins.networks.adversarial import Batch
 from gengauge_plugins.networks.captions import CaptionContext
 from gengauge_plugins.networks.matching import agreeing, contrast, word_loss
 
@@ -61,11 +64,22 @@ class Judged:
 class CaptionDuel(Duel):
     """A game in which both players also lose, ``matching`` times as much, by what is not said.
 
-    The discriminator learns from real pairs what matches, the generator from the discriminator.
+    The discriminator learns from real pairs what matches, the generator from the discriminator,
+    which begins alone: what it cannot tell yet it cannot teach.
     """
 
     discriminator: PairDiscriminator
     matching: float = 1.0
+    head_start: float = 0.0
+
+    def prepare(self, batch: Batch, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return how badly real pictures say captions, and the generator's error as a mean of them.
+
+        From the mean picture of each caption on, the game need not find the ground first.
+        """
+        x, tokens = self._seen(batch[0]), batch[1]
+        unsaid = self.matching * self.discriminator.judged(x, tokens).mismatch(tokens)
+        return unsaid, F.mse_loss(self._drawn(len(x), tokens, noise), x)
 
     def _judged(self, x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | float]:
         assert labels is not None

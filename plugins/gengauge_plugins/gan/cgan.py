@@ -22,6 +22,9 @@ from gengauge_plugins.networks.conditions import (
     restored,
 )
 from gengauge_plugins.networks.drawing import normal
+from gengauge_plugins.networks.painting import Painter, painter_width
+
+_CAPTIONED = 32  # examples a step: more and smaller steps see shapes sooner
 
 
 class CGAN(GAN):
@@ -33,9 +36,11 @@ class CGAN(GAN):
     With ``condition=caption`` both are told a caption instead, read by one small network that the
     discriminator trains: from pictures and captions that belong together it learns to find each
     other's partner in a batch, and to guess the words of the caption, and the generator must pass
-    the same two tests. Pictures of more than 256 values are then drawn by a perceptron and judged
-    by convolutions, unless ``network`` says otherwise. Words it never read count as one unknown
-    word, with a warning; asked for nothing, it draws one of the training captions.
+    the same two tests. For the first ``head_start`` of the steps the discriminator learns them by
+    itself: a shape, which few pixels show, is asked for only when it is seen. Pictures that are
+    convolved are drawn by a :class:`gengauge_plugins.networks.painting.Painter`. Words it never
+    read count as one unknown word, with a warning; asked for nothing, it draws one of the training
+    captions.
 
     As a decoder it has one latent more, standard normal, whose quantile chooses the class (or the
     caption): p(z) stays one density and its samples have the training labels' frequencies. The
@@ -60,6 +65,7 @@ class CGAN(GAN):
     Arguments:
         condition: ``class`` or ``caption``.
         matching: Weight of the two tests of captions.
+        head_start: Share of the steps that teach them alone, before anything is drawn.
         settings: Those of :class:`gengauge_plugins.gan.gan.GAN`.
 
     Example:
@@ -78,9 +84,15 @@ class CGAN(GAN):
     network: ToldGenerator
     conditions: Conditions
 
-    def __init__(self, condition: str = "class", matching: float = 1.0, **settings: Any) -> None:
+    def __init__(
+        self,
+        condition: str = "class",
+        matching: float = 1.0,
+        head_start: float = 0.4,
+        **settings: Any,
+    ) -> None:
         super().__init__(**settings)
-        self.condition, self.matching = condition, matching
+        self.condition, self.matching, self.head_start = condition, matching, head_start
 
     def _learned(self, data: Dataset) -> Conditions:
         found = learned(self.condition, data, self.name)
@@ -94,7 +106,9 @@ class CGAN(GAN):
         about = (self.shape, self._width, self._convolve, self.spectral_norm)
         if isinstance(player.reader, CaptionContext):
             pairs = pair_discriminator(player.reader, *about)
-            return CaptionDuel(player, pairs, **self._rules, matching=self.matching)
+            return CaptionDuel(
+                player, pairs, **self._rules, matching=self.matching, head_start=self.head_start
+            )
         return Duel(player, discriminator(len(player.rows), *about), **self._rules)
 
     def _shares(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,7 +127,14 @@ class CGAN(GAN):
                 self._generator(standards, CODE), nn.Embedding(len(rows), CODE), rows, frequency
             )
         reader = self.conditions.context(READ)
-        return ToldGenerator(self._generator(standards, READ), reader, rows, frequency)
+        plain = self._generator(standards, READ)
+        if self._convolve:
+            plain.body = Painter(plain.latent + READ, self.shape, painter_width(self._width))
+        return ToldGenerator(plain, reader, rows, frequency)
+
+    @property
+    def _batch(self) -> int:
+        return super()._batch if self.condition == "class" else _CAPTIONED
 
     @torch.no_grad()
     def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:

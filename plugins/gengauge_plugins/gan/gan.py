@@ -127,7 +127,7 @@ class GAN:
         average = alternate(
             run, game, batch,
             validation=held_out if len(held_out[0]) else None,
-            batch_size=self.batch_size or (_CONTINUOUS if self.levels is None else _LEVELLED),
+            batch_size=self.batch_size or self._batch,
             rates=self.rates, turns=self.n_critic, width=self.ema,
         )  # fmt: skip
         self.network = cast(Generator, average)
@@ -159,6 +159,11 @@ class GAN:
         latent = min(self.latent, 2 * math.prod(self.shape))
         body = generator_body(latent + told, self.shape, self._width, self._convolve)
         return Generator(body, latent, *standards, bounded=self.levels is not None)
+
+    @property
+    def _batch(self) -> int:
+        """Return the examples of a step where nothing else is said."""
+        return _CONTINUOUS if self.levels is None else _LEVELLED
 
     @property
     def _width(self) -> int:

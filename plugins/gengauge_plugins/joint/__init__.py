@@ -22,16 +22,16 @@ def gengauge_models() -> list[ModelSpec]:
             conditions=("caption",),
             levelled=True,
             needs_captions=True,
-            budget="300 steps",
+            budget="1000 steps",
             parameters=(
                 Parameter("code", 64, "numbers that a caption is read into", minimum=2),
                 Parameter("latent", 32, "latent dimensions of each generator", minimum=1),
                 Parameter("hidden", 256, minimum=8,
-                          doc="width of the picture's features; the generator of pictures is "
-                              "twice as wide"),
+                          doc="width of the picture's features; the generator of pictures has "
+                              "an eighth as many channels"),
                 Parameter("network", "auto", "perceptrons or convolutions judge pictures, or what "
                           "suits the data", choices=("auto", "dense", "conv")),
-                Parameter("matching", 1.0, "weight of the tests that tell whether a pair belongs "
+                Parameter("matching", 0.4, "weight of the tests that tell whether a pair belongs "
                           "together", minimum=0),
                 Parameter("writing", 1.0, "weight of writing the captions of real pairs again",
                           minimum=0),
@@ -45,7 +45,9 @@ def gengauge_models() -> list[ModelSpec]:
                           minimum=0),
                 Parameter("ema", 0.1, minimum=0,
                           doc="width of the weights' average over training, below 0.28; 0: none"),
-                Parameter("batch_size", 64, "pairs a step", minimum=1),
+                Parameter("head_start", 0.4, "share of the steps, the first, that learn from real "
+                          "pairs alone", minimum=0),
+                Parameter("batch_size", 32, "pairs a step", minimum=1),
             ),
         )
     ]  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from gengauge_plugins.gan import losses
 from gengauge_plugins.joint.networks import Generators, Judge
@@ -22,7 +23,9 @@ class JointGame:
     Made pairs are a real caption with a picture of it, a real picture with a code of it, and a
     code of noise with a picture of that. The judge learns from real pairs what belongs together,
     the painter from the judge; namer and writer also learn the captions of real pictures by heart
-    (the conditional entropy of ALICE), which the judge alone leaves free.
+    (the conditional entropy of ALICE), which the judge alone leaves free. What the writer says of
+    a code of noise the painter must show, as if it had been asked for. Codes of captions are given
+    in the game: the reader learns from what matches, and not to trap the generators.
     """
 
     generator: Generators
@@ -33,43 +36,82 @@ class JointGame:
     blur: float
     r1: float
     every: int
+    head_start: float
+
+    def prepare(self, batch: Batch, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return what the judge loses on real pairs alone, and what the generators do.
+
+        Namer and writer learn captions, and the painter each caption's mean picture: the game
+        need not find the ground first.
+        """
+        x, tokens = batch
+        real, codes = seen(x, self.levels), self.discriminator.read(tokens)
+        unsaid = self._unread(codes, self.discriminator.features(real), tokens)
+        named = self.generator.name(real, self._noise(real, noise))
+        codes = codes.detach()
+        drawn = self.generator.paint(codes, self._noise(codes, noise))
+        words = self._unwritten(named, codes, tokens, noise)
+        return unsaid, words + F.mse_loss(drawn, real)
 
     def discriminate(
         self, batch: Batch, noise: torch.Generator, penalised: bool
     ) -> tuple[Tensor, Tensor]:
         """Return the judge's loss and its penalty, which is 0 unless ``penalised``."""
-        judge, (x, tokens) = self.discriminator, batch
-        real = seen(x, self.levels).requires_grad_(penalised and self.r1 > 0)
-        codes = judge.read(tokens)
-        h = judge.features(real)
+        judge, players, (x, tokens) = self.discriminator, self.generator, batch
+        smooth = penalised and self.r1 > 0
+        real = seen(x, self.levels).requires_grad_(smooth)
+        codes, h = judge.read(tokens), judge.features(real)
+        given = codes.detach()
         with torch.no_grad():
-            imagined = self.generator.imagine(self._noise(x, noise))
-            asked = torch.cat([codes, imagined])
-            fakes = self.generator.paint(asked, self._noise(asked, noise))
-            named = self.generator.name(h, self._noise(x, noise))
-        score = judge.score(codes, h)
+            asked = self._asked(given, noise)
+            fakes = players.paint(asked, self._noise(asked, noise))
+            named = players.name(real, self._noise(x, noise))
+        score = judge.score(given, h)
         # real features were made already; they stand by the codes that were made of them
-        made = judge.score(torch.cat([asked, named]), torch.cat([judge.features(fakes), h]))
-        loss = losses.discriminator_loss(_LOSS, score, made)
+        made = torch.cat([judge.features(fakes), h.detach()])
+        told = judge.score(torch.cat([asked, named]), made)
+        loss = losses.discriminator_loss(_LOSS, score, told)
         penalty = torch.zeros((), device=x.device)
-        if real.requires_grad:
+        if smooth:
             penalty = losses.r1(score, real, self.r1 * self.every)
-        return loss + self.matching * judge.mismatch(codes, h, tokens), penalty
+        return loss + self._unread(codes, h, tokens), penalty
 
     def generate(self, batch: Batch, noise: torch.Generator) -> Tensor:
         """Return the loss of all generators and of the writer."""
         judge, players, (x, tokens) = self.discriminator, self.generator, batch
+        real = seen(x, self.levels)
         with torch.no_grad():  # neither reader nor features are the generators' to move
-            codes, h = judge.read(tokens), judge.features(seen(x, self.levels))
-        named = players.name(h, self._noise(x, noise))
-        asked = torch.cat([codes, self.generator.imagine(self._noise(x, noise))])
-        drawn = judge.features(players.paint(asked, self._noise(asked, noise)))
+            codes, h = judge.read(tokens), judge.features(real)
+        named = players.name(real, self._noise(x, noise))
+        asked = self._asked(codes, noise)
+        # codes of noise are moved by their own scores: else they flee to what is easy to draw
+        given = asked.detach()
+        drawn = judge.features(players.paint(given, self._noise(given, noise)))
         made = judge.score(torch.cat([asked, named]), torch.cat([drawn, h]))
-        unsaid = judge.mismatch(codes, drawn[: len(x)], tokens)
+        said = players.writer.say(given[len(x) :], noise)
+        unsaid = judge.mismatch(given, drawn, torch.cat([tokens, said]))
+        words = self._unwritten(named, codes, tokens, noise)
+        return losses.generator_loss(_LOSS, made) + self.matching * unsaid + words
+
+    def _asked(self, codes: Tensor, noise: torch.Generator) -> Tensor:
+        """Return codes that pictures are made of: those of captions, and half as many of noise."""
+        return torch.cat([codes, self.generator.imagine(self._noise(codes[::2], noise))])
+
+    def _unread(self, codes: Tensor, h: Tensor, tokens: Tensor) -> Tensor:
+        """Return how badly real pictures and codes say captions."""
+        judge = self.discriminator
+        return self.matching * (judge.mismatch(codes, h, tokens) + judge.unspelled(codes, tokens))
+
+    def _unwritten(
+        self, named: Tensor, codes: Tensor, tokens: Tensor, noise: torch.Generator
+    ) -> Tensor:
+        """Return how far the captions are from being written of pictures' codes and of their own.
+
+        Of pictures' codes their words are guessed, too, whatever the order.
+        """
         blurred = codes + self.blur * normal(tuple(codes.shape), noise, codes.device)
-        words = players.writer.loss(torch.cat([named, blurred]), tokens.repeat(2, 1))
-        loss = losses.generator_loss(_LOSS, made)
-        return loss + self.matching * unsaid + self.writing * words
+        nats = self.generator.writer.loss(torch.cat([named, blurred]), tokens.repeat(2, 1))
+        return self.writing * (nats + self.discriminator.unspelled(named, tokens))
 
     def _noise(self, like: Tensor, noise: torch.Generator) -> Tensor:
         return normal((len(like), self.generator.latent), noise, like.device)

@@ -30,8 +30,9 @@ class JointGAN:
     agree with the data's. A writer puts codes into words, one after the other, so that it can say
     what no training caption said. Two things steady the game, both learned from real pairs: the
     discriminator finds each other's partner in a batch and guesses captions' words, and the code
-    of a picture must be written as its caption. The features that codes of pictures are made of are
-    the discriminator's. Everything is trained at once, and the weights' average is kept.
+    of a picture must be written as its caption. Both have a head start: what is asked for must be
+    seen first. What is written of a code of noise, its picture must show. The weights' average is
+    kept.
 
     Good at: captions of pictures, and pictures of captions in one pass; both at once.
     Breaks at: joint samples, whose codes lie between those of captions now and then; variety among
@@ -52,9 +53,10 @@ class JointGAN:
     Arguments:
         code: Numbers that a caption is read into.
         latent: Dimensions of the standard normal noise of each generator.
-        hidden: Width of a picture's features; the painter's two layers are twice as wide.
+        hidden: Width of a picture's features; the painter has an eighth as many channels at half
+            the size, or two layers twice as wide.
         network: How pictures are judged: ``dense``, ``conv``, or ``auto``, see
-            :func:`gengauge_plugins.networks.conv.convolves`. They are painted by a perceptron.
+            :func:`gengauge_plugins.networks.conv.convolves`. They are painted likewise.
         matching: Weight of finding each other's partner and of guessing words.
         writing: Weight of writing the captions of real pictures, and of codes, again.
         blur: Standard deviation of noise on those codes.
@@ -63,6 +65,7 @@ class JointGAN:
         lr: Adam's rate for all that makes pairs.
         lr_discriminator: Adam's rate for the discriminator.
         ema: Width of the average, see :class:`gengauge_plugins.networks.averaging.PowerAverage`.
+        head_start: Share of the steps, the first, that learn from real pairs alone, as above.
         batch_size: Pairs a step.
 
     Example:
@@ -91,7 +94,7 @@ class JointGAN:
         latent: int = 32,
         hidden: int = 256,
         network: str = "auto",
-        matching: float = 1.0,
+        matching: float = 0.4,
         writing: float = 1.0,
         blur: float = 0.3,
         r1: float = 0.3,
@@ -99,11 +102,12 @@ class JointGAN:
         lr: float = 1e-3,
         lr_discriminator: float = 1e-3,
         ema: float = 0.1,
-        batch_size: int = 64,
+        head_start: float = 0.4,
+        batch_size: int = 32,
     ) -> None:
         self.code, self.latent, self.hidden, self.kind = code, latent, hidden, network
         self.rules = {"matching": matching, "writing": writing, "blur": blur, "r1": r1,
-                      "every": r1_every}  # fmt: skip
+                      "every": r1_every, "head_start": head_start}  # fmt: skip
         self.rates, self.ema, self.batch_size = (lr, lr_discriminator), ema, batch_size
         self.shape: tuple[int, ...] = ()
         self.levels = 0
@@ -175,9 +179,9 @@ class JointGAN:
                 f"{self.name} describes pictures of shape {list(self.shape)}, and "
                 f"{list(x.shape[1:])} came; scale them to that size"
             )
-        parts = torch.split(x.to(self._device), _ROWS)
-        h = [self.network.judge.features(seen(part, self.levels)) for part in parts]
-        codes = self.network.name(torch.cat(h), self._noise(len(x), generator))
+        real, z = seen(x.to(self._device), self.levels), self._noise(len(x), generator)
+        parts = zip(torch.split(real, _ROWS), torch.split(z, _ROWS), strict=True)
+        codes = torch.cat([self.network.name(*part) for part in parts])
         return self._written(codes, generator)
 
     def _written(self, codes: Tensor, generator: torch.Generator) -> list[str]:

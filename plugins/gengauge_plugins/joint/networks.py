@@ -16,6 +16,7 @@ from gengauge_plugins.networks.captions import CaptionContext
 from gengauge_plugins.networks.conv import convolves
 from gengauge_plugins.networks.matching import agreeing, contrast, word_loss
 from gengauge_plugins.networks.mlp import mlp
+from gengauge_plugins.networks.painting import Painter, painter_width
 
 
 def _levelled(code: Tensor) -> Tensor:
@@ -52,6 +53,7 @@ class Judge(nn.Module):
         self.real = nn.Linear(hidden, 1)
         self.image = nn.Linear(hidden, code)
         self.words = nn.Linear(hidden, sizes.words + 2)
+        self.spelled = nn.Linear(code, sizes.words + 2)
         self.told = mlp(code, (hidden,) * 2, 1, leaky)
 
     def read(self, tokens: Tensor) -> Tensor:
@@ -69,6 +71,13 @@ class Judge(nn.Module):
         """Return how badly features ``h`` say what captions say, in nats."""
         return contrast(self.image(h), codes, tokens) + word_loss(self.words(h), tokens)
 
+    def unspelled(self, codes: Tensor, tokens: Tensor) -> Tensor:
+        """Return how badly the words of captions are guessed of codes, in nats a caption.
+
+        What is a sum of its words' directions is read of a new combination of words as well.
+        """
+        return word_loss(self.spelled(codes), tokens)
+
 
 class Generators(nn.Module):
     """Pictures of codes, codes of pictures, codes of nothing but noise, and words of codes."""
@@ -76,9 +85,14 @@ class Generators(nn.Module):
     def __init__(self, sizes: Sizes, judge: Judge) -> None:
         super().__init__()
         self.shape, self.latent = sizes.shape, sizes.latent
-        noisy, wide = sizes.code + sizes.latent, 2 * sizes.hidden
+        noisy, convolve = sizes.code + sizes.latent, convolves(sizes.network, sizes.shape)
         self.judge = judge
-        self.painter = mlp(noisy, (wide, wide), math.prod(sizes.shape))
+        self.painter = (
+            Painter(noisy, sizes.shape, painter_width(sizes.hidden))
+            if convolve
+            else mlp(noisy, (2 * sizes.hidden,) * 2, math.prod(sizes.shape))
+        )
+        self.eyes = nn.Sequential(pair_features(sizes.shape, sizes.hidden, convolve), leaky())
         self.namer = mlp(sizes.hidden + sizes.latent, (sizes.hidden,), sizes.code)
         self.prior = mlp(sizes.latent, (sizes.hidden,) * 2, sizes.code)
         self.writer = Writer(sizes.code, sizes.words + 2, sizes.length)
@@ -88,9 +102,9 @@ class Generators(nn.Module):
         out: Tensor = self.painter(torch.cat([codes, z], 1)).tanh()
         return out.view(len(codes), *self.shape)
 
-    def name(self, h: Tensor, z: Tensor) -> Tensor:
-        """Return codes of pictures with features ``h``, and of noise ``z`` ``[n, latent]``."""
-        return _levelled(self.namer(torch.cat([h, z], 1)))
+    def name(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return codes of pictures ``x``, -1 to 1, and of noise ``z`` ``[n, latent]``."""
+        return _levelled(self.namer(torch.cat([self.eyes(x), z], 1)))
 
     def imagine(self, z: Tensor) -> Tensor:
         """Return codes of noise ``z`` ``[n, latent]`` alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ _FADES = 0.2  # share of training, the last, over which both rates fall to nothi
 _RATIO = 1.2  # between steps at which the learning curve is read
 _FIRST = 8  # the step of its first point
 _CHECK_EVERY = 50  # steps between looks at the losses: each look waits for a GPU
-_HELD_OUT = 1000  # validation examples of a point
+_HELD_OUT = 256  # validation examples of a point
 
 
 class Game(Protocol):
@@ -53,6 +53,20 @@ class Game(Protocol):
         ...
 
 
+@runtime_checkable
+class HeadStart(Protocol):
+    """A game whose players first learn what data alone can teach them, which is far cheaper."""
+
+    @property
+    def head_start(self) -> float:
+        """The share of training, its first, that goes to that."""
+        ...
+
+    def prepare(self, batch: Batch, noise: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Return what discriminator and generator lose; None: nothing to learn alone."""
+        ...
+
+
 def alternate(
     run: FitRun,
     game: Game,
@@ -66,7 +80,8 @@ def alternate(
 ) -> nn.Module:
     """Train both networks by Adam with a rate each, and return the generator's average.
 
-    A step is one of the generator after ``turns`` of the discriminator, and sees as many batches.
+    A step is one of the generator after ``turns`` of the discriminator, and sees as many batches;
+    the first steps of a game with a ``HeadStart`` are that, and no part of the curve.
     The curve holds the discriminator's loss without its penalty, on training and on validation
     data: where the second leaves the first, the discriminator knows its examples by heart. How
     good samples are shows in neither. Raises ``DivergedError`` when a loss is not finite.
@@ -84,12 +99,14 @@ def alternate(
     step, more = 0, True
     while more:
         step += 1
-        duel.set_rates(step / total if timeless else run.fraction)
-        losses = duel.step(stream, noise)
+        fraction = step / total if timeless else run.fraction
+        duel.set_rates(fraction)
+        playing = not isinstance(game, HeadStart) or fraction > game.head_start
+        losses = duel.step(stream, noise) if playing else duel.prepare(stream, noise)
         average.update()
         run.steps, run.examples = run.steps + 1, run.examples + size * turns
         more = step < total if timeless else run.seconds < run.budget.seconds
-        due = curve.due(step) or not more
+        due = (playing and curve.due(step)) or not more
         if due or step % _CHECK_EVERY == 0:
             _check_finite(losses, step)
             run.on_progress(run.fraction)
@@ -104,7 +121,10 @@ class _Duel:
 
     def __init__(self, game: Game, rates: tuple[float, float], turns: int) -> None:
         self.game, self.rates, self.turns, self.moves = game, rates, turns, 0
-        self.players = [list(p.parameters()) for p in (game.generator, game.discriminator)]
+        opponent = list(game.discriminator.parameters())
+        shared = set(map(id, opponent))  # what both use is the discriminator's to move
+        own = [weight for weight in game.generator.parameters() if id(weight) not in shared]
+        self.players = [own, opponent]
         fused = self.players[0][0].device.type in ("cpu", "cuda")
         self.optimisers = [torch.optim.Adam(p, betas=_BETAS, fused=fused) for p in self.players]
 
@@ -129,6 +149,16 @@ class _Duel:
         for weight in self.players[1]:
             weight.requires_grad_(True)
         return loss.detach(), answer.detach()
+
+    def prepare(self, stream: Iterator[Batch], noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the losses ``[]`` of a step from data alone; 0 for who has nothing to learn."""
+        assert isinstance(self.game, HeadStart)
+        for _ in range(self.turns):
+            loss, answer = self.game.prepare(next(stream), noise)
+            if answer is not None:
+                self._move(0, answer)  # what it leaves at the opponent's weights is cleared next
+            self._move(1, loss)
+        return loss.detach(), torch.zeros(()) if answer is None else answer.detach()
 
     def _move(self, player: int, loss: Tensor) -> None:
         self.optimisers[player].zero_grad(set_to_none=True)
