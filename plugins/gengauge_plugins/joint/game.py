@@ -12,6 +12,7 @@ from gengauge_plugins.gan import losses
 from gengauge_plugins.joint.networks import Generators, Judge
 from gengauge_plugins.networks.adversarial import Batch
 from gengauge_plugins.networks.drawing import normal
+from gengauge_plugins.networks.matching import energy_distance
 
 _LOSS = "non-saturating"
 
@@ -23,9 +24,10 @@ class JointGame:
     Made pairs are a real caption with a picture of it, a real picture with a code of it, and a
     code of noise with a picture of that. The judge learns from real pairs what belongs together,
     the painter from the judge; namer and writer also learn the captions of real pictures by heart
-    (the conditional entropy of ALICE), which the judge alone leaves free. What the writer says of
-    a code of noise the painter must show, as if it had been asked for. Codes of captions are given
-    in the game: the reader learns from what matches, and not to trap the generators.
+    (the conditional entropy of ALICE), which the judge alone leaves free. A code of noise is put
+    into words, and its picture is that of those words. All such codes together must be distributed
+    as those of captions are: by their scores alone they end at one. Codes of captions are given in
+    the game: the reader learns from what matches, and not to trap the generators.
     """
 
     generator: Generators
@@ -51,7 +53,8 @@ class JointGame:
         codes = codes.detach()
         drawn = self.generator.paint(codes, self._noise(codes, noise))
         words = self._unwritten(named, codes, tokens, noise)
-        return unsaid, words + F.mse_loss(drawn, real)
+        imagined = self.generator.imagine(self._noise(codes, noise))
+        return unsaid, words + F.mse_loss(drawn, real) + energy_distance(imagined, codes)
 
     def discriminate(
         self, batch: Batch, noise: torch.Generator, penalised: bool
@@ -63,8 +66,10 @@ class JointGame:
         codes, h = judge.read(tokens), judge.features(real)
         given = codes.detach()
         with torch.no_grad():
-            asked = self._asked(given, noise)
-            fakes = players.paint(asked, self._noise(asked, noise))
+            imagined = players.imagine(self._noise(given, noise))[::2]
+            asked = torch.cat([given, imagined])
+            shown = torch.cat([given, judge.read(players.writer.say(imagined, noise))])
+            fakes = players.paint(shown, self._noise(shown, noise))
             named = players.name(real, self._noise(x, noise))
         score = judge.score(given, h)
         # real features were made already; they stand by the codes that were made of them
@@ -83,19 +88,18 @@ class JointGame:
         with torch.no_grad():  # neither reader nor features are the generators' to move
             codes, h = judge.read(tokens), judge.features(real)
         named = players.name(real, self._noise(x, noise))
-        asked = self._asked(codes, noise)
+        imagined = players.imagine(self._noise(codes, noise))
+        asked = torch.cat([codes, imagined[::2]])
         # codes of noise are moved by their own scores: else they flee to what is easy to draw
-        given = asked.detach()
+        with torch.no_grad():
+            said = players.writer.say(imagined[::2], noise)
+            given = torch.cat([codes, judge.read(said)])
         drawn = judge.features(players.paint(given, self._noise(given, noise)))
         made = judge.score(torch.cat([asked, named]), torch.cat([drawn, h]))
-        said = players.writer.say(given[len(x) :], noise)
         unsaid = judge.mismatch(given, drawn, torch.cat([tokens, said]))
         words = self._unwritten(named, codes, tokens, noise)
-        return losses.generator_loss(_LOSS, made) + self.matching * unsaid + words
-
-    def _asked(self, codes: Tensor, noise: torch.Generator) -> Tensor:
-        """Return codes that pictures are made of: those of captions, and half as many of noise."""
-        return torch.cat([codes, self.generator.imagine(self._noise(codes[::2], noise))])
+        astray = energy_distance(imagined, codes)
+        return losses.generator_loss(_LOSS, made) + self.matching * unsaid + words + astray
 
     def _unread(self, codes: Tensor, h: Tensor, tokens: Tensor) -> Tensor:
         """Return how badly real pictures and codes say captions."""

@@ -152,7 +152,7 @@ class JointGAN:
     def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:
         """Return pictures ``[n, *event]`` in ``[0, 1)``: of captions, or of joint samples."""
         if condition is None:
-            return self._painted(self.network.imagine(self._noise(n, generator)), generator)
+            return self._painted(self._imagined(n, generator)[1], generator)
         tokens = self.captions.asked(condition, n).to(self._device)
         codes = [self.network.judge.read(part) for part in torch.split(tokens, _ROWS)]
         return self._painted(torch.cat(codes), generator)
@@ -165,8 +165,18 @@ class JointGAN:
     @torch.no_grad()
     def sample_pairs(self, n: int, generator: torch.Generator) -> tuple[Tensor, list[str]]:
         """Return joint samples: pictures, those that ``sample`` draws, and what each shows."""
+        tokens, codes = self._imagined(n, generator)
+        return self._painted(codes, generator), self._sentences(tokens)
+
+    def _imagined(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the words of joint samples, written of codes of noise, and what is read of them.
+
+        What lies between the codes of captions is written as one of them.
+        """
         codes = self.network.imagine(self._noise(n, generator))
-        return self._painted(codes, generator), self._written(codes, generator)
+        tokens = self.network.writer.say(codes, generator)
+        parts = [self.network.judge.read(part) for part in torch.split(tokens, _ROWS)]
+        return tokens, torch.cat(parts)
 
     @torch.no_grad()
     def caption(self, x: Tensor, generator: torch.Generator) -> list[str]:
@@ -185,9 +195,11 @@ class JointGAN:
         return self._written(codes, generator)
 
     def _written(self, codes: Tensor, generator: torch.Generator) -> list[str]:
+        return self._sentences(self.network.writer.say(codes, generator))
+
+    def _sentences(self, tokens: Tensor) -> list[str]:
         known = self.captions.vocabulary.known
-        rows = self.network.writer.say(codes, generator).tolist()
-        return [sentence([known[token - 2] for token in row if token > 1]) for row in rows]
+        return [sentence([known[t - 2] for t in row if t > 1]) for row in tokens.tolist()]
 
     @property
     def evaluations_per_sample(self) -> float:
