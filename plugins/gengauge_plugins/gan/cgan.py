@@ -50,7 +50,7 @@ class CGAN(GAN):
 
     Good at: one sharp sample of the class it is asked for; labels steady the training too.
     Breaks at: variety within a class, which collapses sooner than the classes do, and classes of
-    few examples, which are repeated. Of captions: attributes that words tell and few pixels show.
+    few examples, which are repeated. Of captions: scenes of several objects.
 
     References:
         | cGANs with Projection Discriminator (Miyato & Koyama, 2018)
