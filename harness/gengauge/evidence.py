@@ -103,6 +103,16 @@ class Evidence:
 
         return self.once(("features", split, embedder.id, embedder.sha256), compute)
 
+    def told(self, embedder: Embedder, what: str, compute: Callable[[], Tensor]) -> Tensor:
+        """Return ``compute()``, what follows from the real data and ``embedder`` alone.
+
+        It outlives the run in the user's cache, as features do: a trial has a process of its own
+        and would compute it again. ``what`` names all else it depends on, and ends in a number
+        that rises when its code would give something else.
+        """
+        parts = (self.dataset.fingerprint, "test", what, embedder.id, embedder.sha256)
+        return self.once(parts, lambda: cached(parts, compute))
+
     def draw(
         self, n: int, condition: Condition | None, name: str, sample: Sample | None = None
     ) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gengauge.clustered import clustered_share_interval
-from gengauge.data import Dataset, Grammar
+from gengauge.data import Grammar
 from gengauge.evidence import Evidence
 from gengauge.metric import Classifies, Embedder, JudgesAttributes, Score, unscored
 from gengauge.statistics import wilson
@@ -43,7 +43,7 @@ def class_accuracy(evidence: Evidence, embedder: Embedder) -> Score:
     }
     judge = evidence.once(
         ("class accuracy of", embedder.id, embedder.sha256),
-        lambda: _judge(embedder, evidence.reference, evidence.dataset.test.labels),
+        lambda: _judge(embedder, evidence),
     )
     return Score(
         float(hits.mean()), wilson(float(hits.sum()), len(hits)), n_samples=len(hits),
@@ -51,10 +51,15 @@ def class_accuracy(evidence: Evidence, embedder: Embedder) -> Score:
     )  # fmt: skip
 
 
-def _judge(embedder: Classifies, x: Tensor, labels: Tensor | None) -> float | None:
-    if labels is None:
+def _judge(embedder: Embedder, evidence: Evidence) -> float | None:
+    labels = evidence.dataset.test.labels
+    if labels is None or not isinstance(embedder, Classifies):
         return None
-    return float((_in_blocks(embedder.classes, x).argmax(1) == labels).double().mean())
+    tell = embedder.classes
+    found = evidence.told(
+        embedder, "classes, 1", lambda: _in_blocks(tell, evidence.reference).argmax(1)
+    )
+    return float((found == labels).double().mean())
 
 
 def attribute_accuracy(evidence: Evidence, embedder: Embedder) -> Score:
@@ -77,9 +82,10 @@ def attribute_accuracy(evidence: Evidence, embedder: Embedder) -> Score:
     if lost := int((~found.understood).sum()):
         return unscored(f"the data's grammar does not understand {lost} of its captions")
     hits = found.right
+    tell = embedder.attributes
     of_real = evidence.once(
         ("attribute accuracy of", embedder.id, embedder.sha256),
-        lambda: _on_real(embedder, grammar, data),
+        lambda: _on_real(tell, embedder, grammar, evidence),
     )
     strange = evidence.once(("unseen combinations",), lambda: unseen(data))
     return Score(
@@ -88,10 +94,13 @@ def attribute_accuracy(evidence: Evidence, embedder: Embedder) -> Score:
     )  # fmt: skip
 
 
-def _on_real(embedder: JudgesAttributes, grammar: Grammar, data: Dataset) -> dict[str, object]:
+def _on_real(
+    tell: Callable[[Tensor], Tensor], embedder: Embedder, grammar: Grammar, evidence: Evidence
+) -> dict[str, object]:
     """Return what ``embedder`` finds in the test images, of their captions and of others'."""
-    captions = data.test.captions or ()
-    seen = _in_blocks(embedder.attributes, data.test.x)
+    test = evidence.dataset.test
+    captions = test.captions or ()
+    seen = evidence.told(embedder, "attributes, 1", lambda: _in_blocks(tell, test.x))
     judge = float(compared(grammar, captions, seen).right.mean())
     return {"judge_on_real": judge, **by_chance(grammar, captions, seen).chance}
 

@@ -61,8 +61,9 @@ def prompted(evidence: Evidence, embedder: Embedder, prefix: str) -> Prompted:
         raise UnsupportedError("the data has no captions")
     texts = list(dict.fromkeys(every))
     place = {text: i for i, text in enumerate(texts)}
-    key = ("captions", embedder.id, embedder.sha256, prefix)
-    captions = evidence.once(key, lambda: _captions(embedder, texts, prefix))
+    captions = evidence.told(
+        embedder, f"captions after '{prefix}', 1", lambda: _captions(embedder, texts, prefix)
+    )
     key = ("conditional features", "caption", embedder.id, embedder.sha256)
     images = evidence.memo(key, lambda: _images(embedder, drawn.samples))
     return Prompted(

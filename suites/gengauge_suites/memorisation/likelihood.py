@@ -111,8 +111,7 @@ def _measure(evidence: Evidence, embedder: Embedder) -> _Losses:
     scale = scale.masked_fill(scale == 0, 1.0)  # a feature without spread keeps its own unit
     samples, test, train = ((z - centre) / scale for z in (samples, test, train))
     n = len(samples)
-    key = ("fld baseline", embedder.id, embedder.sha256, n)
-    baseline = evidence.once(key, lambda: _baseline(train, test, n))
+    baseline = evidence.told(embedder, f"fld baseline {n}, 1", lambda: _baseline(train, test, n))
     mixture = fitted(samples, train, evidence.generator("fld"))
     block = _blocks(evidence, n)
     return _Losses(
