@@ -20,6 +20,10 @@ class SpecError(GengaugeError):
     """A plugin registered a description that cannot be used."""
 
 
+class StorageError(GengaugeError):
+    """A run's folder cannot be written: a full disk, missing rights."""
+
+
 class NothingSelectedError(GengaugeError):
     """The selection left no trial to run."""
 

@@ -6,19 +6,26 @@ again; on reading, later lines win and scores are merged, so nothing is ever rew
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gengauge.errors import UsageError
+from gengauge.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
+_NO_ROOM = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+)  # fmt: skip
+_ROOM = 1 << 14  # bytes that must fit for a trial's failure to be its own
 SCHEMA_VERSION = 1
 Record = dict[str, Any]
 COLUMNS = (
@@ -81,22 +88,55 @@ class RunStore:
         return records
 
     def append(self, record: Record) -> None:
-        """Add one record as one synced write; earlier lines are never touched."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Add one record as one synced write; earlier lines are never touched.
+
+        ``StorageError`` where it cannot be written whole; nothing of it is then left behind.
+        """
         path = self.folder / "records.jsonl"
         line = json.dumps(record, allow_nan=False, sort_keys=True).encode() + b"\n"
-        if path.exists() and path.stat().st_size and not _ends_with_newline(path):
-            line = b"\n" + line  # the last write was cut off: start a line of our own
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        with self.writing(), _appending(path) as handle:
+            size = os.fstat(handle).st_size
+            if size and not _ends_with_newline(path):
+                line = b"\n" + line  # the last write was cut off: start a line of our own
+            try:
+                _write(handle, line)
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(handle, size)
+                raise
+
+    def check(self) -> None:
+        """Raise ``StorageError`` where nothing can be written in the run's folder any more."""
+        path = self.folder / f"check.{os.getpid()}.tmp"
         try:
-            os.write(handle, line)
-            os.fsync(handle)
+            with self.writing(), _appending(path) as handle:
+                _write(handle, bytes(_ROOM))
         finally:
-            os.close(handle)
+            with suppress(OSError):
+                path.unlink()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Make the run's folder, and say which one it was where this block cannot write there."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            yield
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise StorageError(
+                f"'{self.folder}' cannot be written: {error.strerror or error}; what was finished "
+                "is kept: the same command goes on from there"
+            ) from None
 
     def trial_folder(self, key: str) -> Path:
         """Return the folder of a trial's artifacts."""
         return self.folder / "trials" / key
+
+    def artifacts(self, key: str) -> list[str]:
+        """Return the names in a trial's folder, none where a plugin has removed it."""
+        folder = self.trial_folder(key)
+        return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
 
     def dataset_folder(self, id_: str) -> Path:
         """Return the folder of the pictures of a dataset."""
@@ -148,6 +188,22 @@ class RunStore:
 
         rows = [row for record in self.records() for row in tidy_rows(record)]
         return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@contextmanager
+def _appending(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _write(handle: int, content: bytes) -> None:
+    """Write all of ``content``, of which a full disk may take a part and not say so."""
+    while content:
+        content = content[os.write(handle, content) :]
+    os.fsync(handle)
 
 
 def _ends_with_newline(path: Path) -> bool:
