@@ -1,0 +1,80 @@
+"""Prints what it costs to give each trial a process of its own, measured in this run.
+
+python benchmarks/isolation.py              both
+python benchmarks/isolation.py overhead     seconds a trial beyond the run in one process
+python benchmarks/isolation.py workers      two workers against one
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+GENGAUGE = [sys.executable, "-m", "gengauge"]
+TRIVIAL = ["-d", "points/moons", "-s", "likelihood", "--limit", "600", "--samples", "50"]
+TRAINED = ["-d", "points/moons", "-s", "likelihood", "-m", "vae", "--budget", "20000steps",
+           "--limit", "600", "--samples", "50"]  # fmt: skip
+TRIALS = 20
+
+
+def seconds(arguments: list[str]) -> tuple[float, float]:
+    """Return the wall and the CPU seconds of a run in an empty folder, children included."""
+    before, started = _cpu(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [*GENGAUGE, "run", *arguments], cwd=folder, check=True,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    return time.perf_counter() - started, _cpu() - before
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def overhead(rounds: int = 5) -> None:
+    """Twenty trials of a fitted Gaussian, isolated and not, in turn; promised: under 0.5 s each."""
+    models = [a for k in range(TRIALS) for a in ("-m", f"gmm[components=1,name=gmm{k}]")]
+    apart, inside = [], []
+    for _ in range(rounds):
+        apart.append(seconds([*TRIVIAL, *models, "-j", "1"]))
+        inside.append(seconds([*TRIVIAL, *models, "--no-isolate"]))
+    for what, i in (("wall", 0), ("CPU", 1)):
+        more = [(a[i] - b[i]) / TRIALS for a, b in zip(apart, inside, strict=True)]
+        ratio = statistics.median(a[i] / b[i] for a, b in zip(apart, inside, strict=True))
+        print(
+            f"overhead: {statistics.median(more):.3f} {what} s a trial ({min(more):.3f} to "
+            f"{max(more):.3f} over {rounds} pairs; promised < 0.5), "
+            f"{ratio:.2f} x the run in one process"
+        )
+
+
+def workers(rounds: int = 3) -> None:
+    """Four equal trainings, one after another and two at a time; promised: at least 1.8x.
+
+    Both cores must be idle: what else runs on them is taken from the second worker.
+    """
+    load = os.getloadavg()[0]
+    ratios = []
+    for _ in range(rounds):
+        alone, _ = seconds([*TRAINED, "--seeds", "0-3", "-j", "1"])
+        together, _ = seconds([*TRAINED, "--seeds", "0-3", "-j", "2"])
+        ratios.append(alone / together)
+    print(
+        f"workers:  two are {statistics.median(ratios):.2f} x as fast as one ({min(ratios):.2f} to "
+        f"{max(ratios):.2f} over {rounds} pairs; promised > 1.8; load at the start {load:.1f} on "
+        f"{os.cpu_count()} cores)"
+    )
+
+
+if __name__ == "__main__":
+    parts = {"overhead": overhead, "workers": workers}
+    for name in sys.argv[1:] or parts:
+        parts[name]()
