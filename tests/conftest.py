@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fault_survey import summary
 from tests_support import FAKES, Cli, command_line, environment
 
 os.environ["OMP_NUM_THREADS"] = "1"  # as the command line does, before torch is imported
@@ -44,6 +45,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False  # the main job comes first, and is the longest
     return Together(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many faults the runner was put through."""
+    reports = [r for group in terminalreporter.stats.values() for r in group]
+    if line := summary(reports):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -31,6 +31,8 @@ from gengauge.training import FitRun
 from gengauge.trial import Setting, Trial, n_samples, request_of
 from gengauge.units import in_units
 
+_TRACE = 1 << 16  # characters of a traceback that are kept
+
 
 def run_trial(
     trial: Trial, job: Job, dataset: Dataset, metrics: list[MetricChoice], setting: Setting
@@ -43,14 +45,15 @@ def run_trial(
         with seeds.global_seed(trial.stage_seed("sample")):
             _fill(record, trial, job, dataset, metrics, setting)
         (folder / "error.txt").unlink(missing_ok=True)
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # a plugin may raise anything, SystemExit too
+        if isinstance(error, KeyboardInterrupt) and not setting.alone:
+            raise
         record["status"] = status_of(error)
         record["error"] = {"type": type(error).__name__, "message": first_line(error)}
-        (folder / "error.txt").write_text(traceback.format_exc())
+        with suppress(OSError):  # a full disk, of which the harness finds out by itself
+            (folder / "error.txt").write_text(traceback.format_exc()[-_TRACE:])
     record["peak_memory"]["host"] = provenance.peak_host_memory()
-    record["artifacts"] = sorted(p.name for p in folder.iterdir())
+    record["artifacts"] = setting.store.artifacts(trial.key)
     return record
 
 
@@ -234,6 +237,7 @@ def _one_score(
             raise TypeError(f"{metric.spec.target} returned {type(score).__name__}, not a Score")
         leaks = evidence.leakage(embedder) if embedder else ""
         caveat = "; ".join(filter(None, (score.caveat, leaks)))
+        json.dumps(score.details, allow_nan=False)  # what cannot be stored is the metric's failure
         return replace(score, caveat=caveat).checked(), False
     except (UnsupportedError, DivergedError) as error:
         return unscored(first_line(error)), False

@@ -1,153 +1,120 @@
-"""Runs several trials at a time, each in a worker process that keeps data sets and embedders."""
+"""Runs several trials at a time, each in a process of its own."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
-from typing import Any
+from multiprocessing.connection import wait
 
-from gengauge.data import Dataset
 from gengauge.errors import GengaugeError
-from gengauge.execute import run_trial
-from gengauge.loading import load_dataset, load_embedder
-from gengauge.plan import Job, MetricChoice
-from gengauge.specs import DatasetSpec, EmbedderSpec
+from gengauge.isolation.birth import Server, ServerDied
+from gengauge.isolation.census import Census, census
+from gengauge.isolation.limits import Limits, machine_memory
+from gengauge.isolation.nursery import Nursery
+from gengauge.isolation.watched import Death, Watched
 from gengauge.store import Record
-from gengauge.trial import Setting, Trial
 
 _MEMORY = 3 << 30  # bytes a trial is given when workers are counted
-_LOOK = 0.2  # seconds between looks at what the workers report
+_LOOK = 0.2  # seconds between looks at what the processes take
+_COUNTED = 0.25  # seconds between counts of the machine's processes
+_TRIES = 3  # of a trial whose process is killed from outside, which is no fault of its
 Stage = Callable[[int, str, float], None]
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a worker is sent: a trial and what is still missing of it."""
-
-    trial: Trial
-    job: Job
-    missing: tuple[MetricChoice, ...]
 
 
 def default_workers(threads: int, on_gpu: bool) -> int:
     """Return how many trials fit beside each other: by cores and memory, one on a GPU."""
     if on_gpu:
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    names = os.sysconf_names if hasattr(os, "sysconf_names") else {}
-    known = {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(names)
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else 4 * _MEMORY
-    return max(1, min((cores or 1) // threads, memory // _MEMORY))
+    asks = getattr(os, "sched_getaffinity", None)  # a container may have less than the machine
+    cores = len(asks(0)) if asks else os.cpu_count() or 1
+    return max(1, min(cores // threads, machine_memory() // _MEMORY))
 
 
-@dataclass(frozen=True)
 class Pool:
-    """Worker processes for the trials of one run, which share ``setting``."""
+    """Processes for the trials of one run; to be made before anything else starts a thread."""
 
-    setting: Setting
-    embedders: list[EmbedderSpec]
-    limit: int | None
-    workers: int
+    def __init__(self, nursery: Nursery, workers: int, limits: Limits) -> None:
+        self._nursery, self._workers, self._limits = nursery, workers, limits
+        self._server: Server | None = Server(nursery)
+        self._waiting = deque(range(len(nursery.work)))
+        self._running: dict[int, Watched] = {}
+        self._tries: Counter[int] = Counter()
+        self._people, self._asked = Census(), 0.0
+        self._lost = 0  # servers in a row that died before they could start a trial
 
-    def run(self, work: list[Work], stage: Stage) -> Iterator[tuple[int, Record, float]]:
-        """Yield index, record and seconds of each piece of ``work`` as it ends.
+    def run(self, stage: Stage) -> Iterator[tuple[int, Record | Death, float]]:
+        """Yield index, record and seconds of each piece of work as it ends.
 
-        ``GengaugeError`` when a worker dies: which trial killed it only ``-j 1`` can tell.
+        In place of a record stands how its process died, where it did. One that was killed from
+        outside is started again, twice at most. ``GengaugeError`` where no process can be started.
         """
-        forks = "forkserver" in multiprocessing.get_all_start_methods()
-        context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
-        if forks:
-            context.set_forkserver_preload(["gengauge.execute"])  # torch is imported once
-        news = context.SimpleQueue()
-        # what cannot be sent is built anew: embedders by their specs, what is shared on demand
-        setting = replace(self.setting, embedders={}, shared={}, on_progress=_silent)
-        started = (setting, self.embedders, self.limit, news)
-        with ProcessPoolExecutor(self.workers, context, _start, started) as pool:
+        while self._waiting or self._running:
             try:
-                futures = {pool.submit(_run, i, w): i for i, w in enumerate(work)}
-                yield from self._ended(futures, news, stage)
-            except BrokenProcessPool:
-                raise GengaugeError(
-                    "a worker process died (killed, out of memory, or crashed by a plugin); what "
-                    "was finished is kept: run the same command with -j 1 to see which trial it is"
-                ) from None
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in multiprocessing.active_children():
-                    process.terminate()
+                self._start()
+                wait([d for w in self._running.values() for d in w.waits_on()], timeout=_LOOK)
+                people = self._census()
+                for watched in self._running.values():
+                    watched.look(people)
+            except ServerDied:
+                self._start_over()
+            for i, watched in list(self._running.items()):
+                if (outcome := watched.outcome) is not None:
+                    del self._running[i]
+                    if not self._again(i, outcome):
+                        yield i, outcome, watched.seconds
+                elif watched.stage:
+                    stage(i, *watched.stage)
+
+    def _census(self) -> Census:
+        """Return who is there, asked a few times a second."""
+        if (now := time.monotonic()) > self._asked + _COUNTED:
+            self._people = census()
+            now, took = time.monotonic(), time.monotonic() - now
+            self._asked = now + 5 * took  # a machine full of processes is slow to count
+        return self._people
+
+    def _again(self, i: int, outcome: Record | Death) -> bool:
+        """Put back what was killed from outside, if it was not killed too often."""
+        again = isinstance(outcome, Death) and outcome.outside and self._tries[i] < _TRIES
+        if again:
+            self._waiting.appendleft(i)
+        return again
+
+    def close(self) -> None:
+        """End what still runs, and wait for that."""
+        if self._server is not None:
+            self._server.close()
+        for watched in self._running.values():
+            watched.lose()
+        self._running.clear()
+
+    def _start(self) -> None:
+        while self._waiting and len(self._running) < self._workers:
+            if self._server is None:
+                self._server = Server(self._nursery, afresh=True)
+            i = self._waiting.popleft()
+            self._tries[i] += 1
+            try:
+                self._running[i] = Watched(
+                    self._server, i, self._nursery.work[i], self._nursery.setting.store,
+                    self._limits,
+                )  # fmt: skip
+            except ServerDied:
+                self._waiting.appendleft(i)
                 raise
 
-    def _ended(
-        self, futures: dict[Future[tuple[Record, float]], int], news: Any, stage: Stage
-    ) -> Iterator[tuple[int, Record, float]]:
-        waiting = set(futures)
-        while waiting:
-            ended, waiting = wait(waiting, timeout=_LOOK, return_when=FIRST_COMPLETED)
-            while not news.empty():
-                stage(*news.get())
-            for future in sorted(ended, key=futures.__getitem__):
-                yield futures[future], *future.result()
-
-
-def _silent(stage: str, fraction: float) -> None:
-    """Hear of progress and say nothing."""
-
-
-@dataclass
-class _Worker:
-    """What one process keeps between its trials."""
-
-    setting: Setting
-    limit: int | None
-    news: Any
-    datasets: dict[str, Dataset] = field(default_factory=dict)
-    told: float = 0.0
-
-    def run(self, index: int, work: Work) -> tuple[Record, float]:
-        started = time.perf_counter()
-        self.setting.on_progress = lambda stage, fraction: self._tell(index, stage, fraction)
-        record = run_trial(
-            work.trial, work.job, self._dataset(work.job.dataset), list(work.missing), self.setting
-        )
-        return record, time.perf_counter() - started
-
-    def _dataset(self, spec: DatasetSpec) -> Dataset:
-        if spec.id not in self.datasets:
-            self.datasets[spec.id] = load_dataset(spec, self.limit)
-        return self.datasets[spec.id]
-
-    def _tell(self, index: int, stage: str, fraction: float) -> None:
-        """Report progress a few times a second at most."""
-        if (now := time.perf_counter()) - self.told > _LOOK:
-            self.told = now
-            self.news.put((index, stage, fraction))
-
-
-_worker: _Worker
-
-
-def _start(setting: Setting, embedders: list[EmbedderSpec], limit: int | None, news: Any) -> None:
-    """Set this process up; an interrupt at the keyboard is for the parent to handle."""
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    setting.embedders.update({s.id: load_embedder(s, setting.device) for s in embedders})
-    _worker = _Worker(setting, limit, news)
-
-
-def _follow_parent() -> None:
-    """End with the parent, however it was killed: nobody else would ever ask for a result."""
-    if (parent := multiprocessing.parent_process()) is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _run(index: int, work: Work) -> tuple[Record, float]:
-    return _worker.run(index, work)
+    def _start_over(self) -> None:
+        """Part from a dead server; trials that it took along died by no fault of theirs."""
+        if self._server is not None:
+            self._server.close()
+        self._server = None
+        self._lost = 0 if self._running else self._lost + 1
+        if self._lost == _TRIES:
+            raise GengaugeError(
+                "the process that starts trials does not live; what was finished is kept: run the "
+                "same command again, or with --no-isolate to see what is wrong"
+            )
+        for watched in self._running.values():
+            watched.lose()

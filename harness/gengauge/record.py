@@ -15,6 +15,8 @@ from gengauge.plan import Job, MetricChoice
 from gengauge.store import SCHEMA_VERSION, Record
 from gengauge.trial import Setting, Trial
 
+_LONGEST = 1000  # characters of a message that a record keeps
+
 
 def blank_record(trial: Trial, job: Job, dataset: Dataset, setting: Setting) -> Record:
     """Return the record of a trial before anything ran: who, on what, from where."""
@@ -71,9 +73,13 @@ def status_of(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "no message"
+    """Return the first line of an error's message, at most ``_LONGEST`` characters of it."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # a plugin's own error may fail at this as well
+        return "its message cannot be shown"
+    line = lines[0] if lines else "no message"
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def _no_interval(score: Score) -> str | None:

@@ -4,52 +4,32 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from gengauge import artifacts, captioned
+from gengauge import artifacts, captioned, provenance
 from gengauge.benchmark import Benchmark
 from gengauge.code import code_fingerprint
 from gengauge.data import Dataset
 from gengauge.errors import UsageError
-from gengauge.execute import run_trial
+from gengauge.hooks import PROJECT
+from gengauge.isolation.birth import possible
+from gengauge.isolation.limits import Limits
+from gengauge.isolation.nursery import Nursery, Work
 from gengauge.loading import load_dataset, load_embedder
-from gengauge.plan import Job, MetricChoice
-from gengauge.pool import Pool, Work
+from gengauge.plan import Job
+from gengauge.pool import Pool
 from gengauge.registry import Registry
-from gengauge.specs import EmbedderSpec, MetricSpec
+from gengauge.specs import MetricSpec
 from gengauge.store import Record, RunStore
 from gengauge.trial import Setting, Trial, request_of
-
-
-@dataclass(frozen=True)
-class Task:
-    """A job with its trial and the metrics that are still missing; ``todo`` says why it is run."""
-
-    job: Job
-    trial: Trial
-    dataset: Dataset
-    missing: tuple[MetricChoice, ...]
-    todo: str  # "train", "score", "retry", or "" when there is nothing to do
-    failed_before: bool = False
-
-
-class Listener(Protocol):
-    """Hears how a run goes on."""
-
-    def started(self, tasks: list[Task]) -> None:
-        """Hear what will be run."""
-
-    def stage(self, task: Task, stage: str, fraction: float) -> None:
-        """Hear how far a stage of a trial is."""
-
-    def finished(self, task: Task, record: Record, seconds: float) -> None:
-        """Hear of a record that was just stored."""
+from gengauge.turns import InTurn, Listener, SideBySide, Task, Turns
 
 
 @dataclass
@@ -65,6 +45,8 @@ class Run:
     limit: int | None = None
     command: Callable[[Job], str] = lambda job: ""
     workers: int = 1
+    isolated: bool = True
+    limits: Limits = field(default_factory=Limits)
     shared: dict[Any, Any] = field(default_factory=dict)
 
     def tasks(self, jobs: list[Job]) -> list[Task]:
@@ -105,50 +87,62 @@ class Run:
 
     def execute(self, tasks: list[Task], listener: Listener) -> list[Record]:
         """Run what is to be done; each record is stored as soon as its trial has ended."""
-        todo = [t for t in tasks if t.todo]
-        self._describe(tasks)
+        with self.store.writing():
+            self._describe(tasks)
+            todo = [t for t in tasks if t.todo]
+            for task in todo:
+                self._clear(task)
+            isolated = self.isolated and possible() and bool(todo)
+            workers = min(self.workers, len(todo)) if isolated else 1
+            turns = self._isolated(todo, workers) if isolated else InTurn(todo, self.setting)
+            with closing(turns) as trials:
+                return self._store(tasks, trials, listener, workers)
+
+    def _store(
+        self, tasks: list[Task], trials: Turns, listener: Listener, workers: int
+    ) -> list[Record]:
         hook = self.registry.manager.hook
         keys = [t.trial.key for t in tasks]
         _tell(hook.gengauge_run_started, folder=str(self.store.folder), trials=keys)
-        listener.started(todo)
-        for task in todo:
-            self._clear(task)
+        listener.started([t for t in tasks if t.todo])
         place = {key: i for i, key in enumerate(keys)}
-        workers = min(self.workers, len(todo))
         records = []
-        for task, record, seconds in self._results(todo, listener, workers):
+        for task, record, seconds in trials.run(listener):
             record["command"] = self.command(task.job)
-            record["position"], record["workers"] = place[task.trial.key], max(workers, 1)
+            record["position"], record["workers"] = place[task.trial.key], workers
+            if record["status"] != "ok":
+                self.store.check()  # where nothing can be written, it was no fault of the trial's
             self.store.append(record)
             records.append(record)
             _tell(hook.gengauge_trial_finished, record=record)
             listener.finished(task, record, seconds)
         return sorted(records, key=lambda r: place[r["trial"]])
 
-    def _results(
-        self, todo: list[Task], listener: Listener, workers: int
-    ) -> Iterator[tuple[Task, Record, float]]:
-        """Yield each task with its record and seconds, as they end."""
-        if workers > 1:
-            todo = sorted(todo, key=lambda t: t.job.choice.spec.control)  # the long ones first
-            work = [Work(t.trial, t.job, t.missing) for t in todo]
+    def _isolated(self, todo: list[Task], workers: int) -> SideBySide:
+        if workers > 1:  # the long ones first
+            todo = sorted(todo, key=lambda t: t.job.choice.spec.control)
+        names = {m.embedder for t in todo for m in t.missing if m.embedder}
+        nursery = Nursery(
+            self.setting, [Work(t.trial, t.job, t.missing) for t in todo], self.limit,
+            tuple(self.registry.embedder(name) for name in sorted(names)), self._modules(todo),
+            {t.dataset.id: t.dataset for t in todo},
+        )  # fmt: skip
+        if self.device.type == "cpu":  # asked once, not by every trial
+            provenance.environment(str(self.device))
+        return SideBySide(todo, self.setting, Pool(nursery, workers, self.limits))
 
-            def stage(i: int, name: str, fraction: float) -> None:
-                listener.stage(todo[i], name, fraction)
-
-            pool = Pool(self.setting, self._embedder_specs(todo), self.limit, workers)
-            for i, record, seconds in pool.run(work, stage):
-                yield todo[i], record, seconds
-            return
-        for task in todo:
-            started = time.perf_counter()
-            self.setting.on_progress = lambda s, f, task=task: listener.stage(task, s, f)  # type: ignore[misc]
-            record = run_trial(task.trial, task.job, task.dataset, list(task.missing), self.setting)
-            yield task, record, time.perf_counter() - started
-
-    def _embedder_specs(self, tasks: list[Task]) -> list[EmbedderSpec]:
-        names = {m.embedder for task in tasks for m in task.missing if m.embedder}
-        return [self.registry.embedder(name) for name in sorted(names)]
+    def _modules(self, todo: list[Task]) -> tuple[str, ...]:
+        """Return what trials import, of this distribution: another's module might do anything."""
+        metrics = {m.spec.id: m.spec.target for t in todo for m in t.missing}
+        models = Counter(t.job.choice.spec.id for t in todo)
+        often = {id_: self.registry.models[id_].target for id_, n in models.items() if n > 1}
+        found = [
+            target.partition(":")[0]
+            for kind, targets in (("metrics", metrics), ("models", often))
+            for id_, target in targets.items()
+            if self.registry.provider(kind, id_).distribution == PROJECT
+        ]
+        return tuple(dict.fromkeys(found))
 
     def _clear(self, task: Task) -> None:
         """Forget a checkpoint that must not be used again."""

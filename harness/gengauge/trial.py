@@ -54,6 +54,7 @@ class Setting:
     embedders: dict[str, Embedder]
     shared: dict[Hashable, Any]
     on_progress: Callable[[str, float], None] = lambda stage, fraction: None
+    alone: bool = False  # in a process of its own, which no key at a terminal interrupts
 
 
 def request_of(metric: MetricChoice, trial: Trial, dataset: Dataset, setting: Setting) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from gengauge.runner import Listener, Task
 from gengauge.store import Record
+from gengauge.turns import Listener, Task
 
 _SHARE = {"train": (0.0, 0.7), "sample": (0.7, 0.75), "score": (0.75, 1.0)}
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gengauge.cli.output import open_registry, plugin_option
+from gengauge.cli.selection import note_unfit, reproduction, resolve_benchmark
 from gengauge.cli.weights import folder_option, offline_option
 from gengauge.errors import UsageError
 
 if TYPE_CHECKING:
     from gengauge.benchmark import Benchmark
-    from gengauge.plan import Job
-    from gengauge.runner import Run, Task
+    from gengauge.runner import Run
+    from gengauge.turns import Task
 
 FAILED = ("failed", "timeout", "out_of_memory", "diverged")
 
@@ -80,6 +80,17 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     show_default=True,
     help="Exit with 3 when more than this share of the trials failed.",
 )
+@click.option("--timeout", metavar="30m", help="Longest time a trial may take.  [default: none]")
+@click.option(
+    "--memory",
+    metavar="8G",
+    help="Most memory a trial may hold.  [default: nine tenths of the machine's]",
+)
+@click.option(
+    "--no-isolate",
+    is_flag=True,
+    help="Run trials one by one in this process, for a debugger; a crash ends the run.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @offline_option
 @folder_option
@@ -103,7 +114,7 @@ def command(benchmark: str, **options: Any) -> int:  # fmt: skip
     registry = open_registry(options["plugins"])
     resolved = resolve_benchmark(benchmark, registry, options)
     jobs = plan(resolved, registry)
-    _note_unfit(resolved, registry, options)
+    note_unfit(resolved, registry, options)
     run = _open_run(benchmark, resolved, registry, options)
     tasks = run.tasks(jobs)
     for warning in (*run.store.warnings, *_not_ready(run)):
@@ -134,67 +145,9 @@ def _use_threads(threads: int) -> None:
         os.environ[f"{library}_NUM_THREADS"] = str(threads)
 
 
-def resolve_benchmark(name: str, registry: Any, options: dict[str, Any]) -> Benchmark:
-    """Return the named benchmark with the command line's choices put in."""
-    from dataclasses import replace
-
-    from gengauge.benchmark import read_benchmark, with_options
-
-    benchmark = read_benchmark(name, registry)
-    chosen = with_options(
-        benchmark,
-        models=options["models"],
-        datasets=tuple(dict.fromkeys(options["datasets"])),
-        suites=tuple(dict.fromkeys(options["suites"])),
-        embedders=tuple(dict.fromkeys(options["embedders"])),
-        seeds=parse_seeds(options["seeds"]) if options["seeds"] else None,
-        budget=options["budget"],
-        samples=options["samples"],
-        settings={**benchmark.settings, **dict(map(_setting, options["settings"]))},
-    )
-    # what is given by hand is all: models without the file's variants, a budget for every model
-    if options["models"]:
-        chosen = replace(chosen, variants=())
-    return replace(chosen, budgets={}) if options["budget"] else chosen
-
-
-def _setting(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or "." not in key:
-        raise UsageError(f"--set '{text}' is not understood; write suite.parameter=value")
-    return key, value
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Read ``0-2`` or ``0,3``.
-
-    >>> parse_seeds("0-2,7")
-    (0, 1, 2, 7)
-    """
-    seeds: list[int] = []
-    try:
-        for part in text.split(","):
-            first, _, last = part.strip().partition("-")
-            seeds += range(int(first), int(last or first) + 1)
-    except ValueError:
-        raise UsageError(f"--seeds '{text}' is not understood; write 0-2 or 0,3") from None
-    if not seeds:
-        raise UsageError(f"--seeds '{text}' names no seed; write 0-2 or 0,3")
-    return tuple(dict.fromkeys(seeds))
-
-
-def _note_unfit(benchmark: Benchmark, registry: Any, options: dict[str, Any]) -> None:
-    """Say on stderr which models that were asked for by name do not fit which dataset."""
-    from gengauge.plan import parse_choices
-
-    for text in options["models"]:
-        for choice in parse_choices(text, registry):
-            for name in benchmark.datasets:
-                if reason := choice.spec.fits(registry.find("datasets", name), choice.parameters):
-                    click.echo(f"note: {choice.label} is left out on {name}: it {reason}", err=True)
-
-
 def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str, Any]) -> Run:
+    from gengauge.isolation.birth import possible
+    from gengauge.isolation.limits import Limits
     from gengauge.pool import default_workers
     from gengauge.runner import Run, choose_device
     from gengauge.store import RunStore
@@ -202,34 +155,19 @@ def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str,
     folder = options["output"] or Path("runs") / benchmark.name
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"'{folder}' is a file; give -o a folder")
+    if options["no_isolate"] and (options["timeout"] or options["memory"] or options["jobs"]):
+        raise UsageError("--no-isolate takes no --timeout, --memory or --jobs: nobody watches it")
+    if not options["no_isolate"] and not possible():
+        click.echo("warning: this system cannot fork: trials run one by one, unwatched", err=True)
     device = choose_device(options["device"])
     return Run(
         benchmark, registry, RunStore(folder), device,
         options["retry_failed"], options["fresh"], options["limit"],
         command=lambda job: reproduction(name, job, options),
         workers=options["jobs"] or default_workers(options["threads"], device.type == "cuda"),
+        isolated=not options["no_isolate"],
+        limits=Limits.parse(options["timeout"], options["memory"]),
     )  # fmt: skip
-
-
-def reproduction(benchmark: str, job: Job, options: dict[str, Any]) -> str:
-    """Return the command that runs this one trial again."""
-    spec = job.choice.spec
-    defaults = {p.name: p.default for p in spec.parameters}
-    changed = [f"{k}={v}" for k, v in job.choice.parameters.items() if v != defaults[k]]
-    shown = ",".join(changed)
-    if job.choice.label not in (spec.id, f"{spec.id}[{shown}]"):
-        changed.append(f"name={job.choice.label}")
-    model = f"{spec.id}[{','.join(changed)}]" if changed else spec.id
-    words = ["gengauge", "run", benchmark, "-m", model, "-d", job.dataset.id]
-    words += ["--seeds", str(job.seed)]
-    words += [] if spec.control else ["--budget", job.budget]
-    for flag in ("suites", "embedders", "settings", "plugins"):
-        words += [w for v in options[flag] for w in (f"--{flag.removesuffix('s')}", v)]
-    words += ["--threads", str(options["threads"])] if options["threads"] != 1 else []
-    for flag in ("samples", "limit"):
-        words += [f"--{flag}", str(options[flag])] if options[flag] else []
-    words = ["--set" if w == "--setting" else w for w in words]
-    return shlex.join(words)
 
 
 def _print_plan(tasks: list[Task]) -> None:
@@ -273,7 +211,9 @@ def _write_reports(run: Run) -> None:
         click.echo(render(run.registry, "terminal", [run.store]).decode(), nl=False)
     if "html" in run.registry.reports:
         path = run.store.folder / "report.html"
-        path.write_bytes(render(run.registry, "html", [run.store]))
+        page = render(run.registry, "html", [run.store])
+        with run.store.writing():
+            path.write_bytes(page)
         click.echo(f"report: {path}", err=True)
 
 
