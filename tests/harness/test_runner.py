@@ -256,7 +256,7 @@ def test_records_and_rows_follow_their_published_schema(run, cli: Cli, tmp_path:
 
 
 def test_a_damaged_records_file_says_what_it_lost(run, cli: Cli, tmp_path: Path) -> None:
-    run("-m", "gaussian", "-m", "gaussian[scale=2]", *LIKELIHOOD)
+    run("-m", "gaussian", "-m", "gaussian[scale=2]", *LIKELIHOOD, "-j", "1")
     path = tmp_path / "out/records.jsonl"
     path.write_bytes(path.read_bytes()[:-40])
     done = cli("report", "out", "--format", "csv")
