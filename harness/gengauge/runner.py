@@ -51,7 +51,8 @@ class Run:
 
     def tasks(self, jobs: list[Job]) -> list[Task]:
         """Return every job with what is left to do for it."""
-        datasets = {j.dataset.id: load_dataset(j.dataset, self.limit) for j in jobs}
+        specs = {j.dataset.id: j.dataset for j in jobs}  # each is loaded once, for all its jobs
+        datasets = {id_: load_dataset(spec, self.limit) for id_, spec in specs.items()}
         self.setting = self._setting(jobs)
         done = {} if self.fresh else {r["trial"]: r for r in self.store.records()}
         return [self._task(job, datasets[job.dataset.id], done) for job in jobs]

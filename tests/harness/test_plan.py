@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import torch
+
+from gengauge import runner
 from gengauge.benchmark import Benchmark, parse_benchmark, read_benchmark
 from gengauge.budget import Budget
 from gengauge.errors import NothingSelectedError, SpecError, UsageError
 from gengauge.parameters import Parameter
 from gengauge.plan import parse_choices, plan
 from gengauge.registry import Registry
+from gengauge.runner import Run
 from gengauge.specs import ModelSpec
+from gengauge.store import RunStore
 
 GOOD = '[benchmark]\nname = "mine"\ndatasets = ["digits"]\n'
 
@@ -167,3 +173,17 @@ def test_a_spec_with_a_double_parameter_is_refused() -> None:
     with pytest.raises(SpecError, match="named twice"):
         ModelSpec(id="x", family="f", summary="s", target="a:B", modalities=("points",),
                   parameters=twice)  # fmt: skip
+
+
+def test_data_are_loaded_once_for_all_their_trials(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, load = [], runner.load_dataset
+    monkeypatch.setattr(
+        runner, "load_dataset", lambda spec, limit: loaded.append(spec.id) or load(spec, limit)
+    )
+    text = GOOD.replace("digits", "points/moons") + 'models = ["gmm", "real"]\nseeds = [0, 1]\n'
+    benchmark = parse_benchmark(text, "x.toml")
+    run = Run(benchmark, registry, RunStore(tmp_path), torch.device("cpu"), limit=100)
+    assert len(run.tasks(plan(benchmark, registry))) == 4
+    assert loaded == ["points/moons"]
