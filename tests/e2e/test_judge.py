@@ -36,7 +36,8 @@ def run(tmp_path, monkeypatch, capfd):
         monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
 
     def asked(judge: str) -> tuple[int, str, Path]:
-        words = [*ASKED, "-j", "1", "--set", f"alignment.clip={judge}", "-o", str(tmp_path / "run")]
+        words = [*ASKED, "--no-isolate", "--set", f"alignment.clip={judge}",
+                 "-o", str(tmp_path / "run")]  # fmt: skip
         with pytest.raises(SystemExit) as ended:
             command_line.main(words)
         return int(ended.value.code or 0), capfd.readouterr().err, tmp_path / "run"
