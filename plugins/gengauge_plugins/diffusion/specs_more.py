@@ -36,7 +36,7 @@ def latent_spec() -> ModelSpec:
                       doc="channels of a code; 0 is 4 of a quarter of each side, 2 of half of a "
                           "side below 16"),
             Parameter("codebook", 256, "entries of the codebook", minimum=2),
-            Parameter("encoder", "dense", choices=("auto", "dense", "conv"),
+            Parameter("encoder", "auto", choices=("auto", "dense", "conv"),
                       doc="auto convolves pictures of more than 256 values"),
             Parameter("width", 32, minimum=1,
                       doc="channels of convolutions at half the size; perceptrons are 8 times as "
