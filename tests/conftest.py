@@ -102,6 +102,7 @@ BROWSER_ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
 ]  # fmt: skip
+collect_ignore = ["fakes"]  # plugins for other processes: one of them ends whoever imports it
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
