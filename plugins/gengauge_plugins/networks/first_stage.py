@@ -93,17 +93,17 @@ class FirstStage(nn.Module):
         self.shape, self.levels, self.kind, self.kl = shape, levels, kind, kl
         self.width, self.network = width, network
         self.code = code_shape(shape, channels)
-        inner = self.code[0] * (2 if kind == "kl" else 1)
+        self.told = self.code[0] * (2 if kind == "kl" else 1)  # channels that the encoder says
         self.convolves = convolves(network, shape)
         self.side = 4 if min(shape[1:]) >= _LARGE else 2  # of a patch
         if self.convolves:
             self.wide = width * self.side // 2
-            self.encoder = patch_encoder(shape[0], self.side, self.wide, inner)
+            self.encoder = patch_encoder(shape[0], self.side, self.wide, self.told)
             self.decoder = patch_decoder(self.code[0], self.wide, shape[0], self.side)
         else:
             self.wide = 8 * width
             values, numbers = math.prod(shape), math.prod(self.code)
-            self.encoder = dense_coder(values, self.wide, inner * math.prod(self.code[1:]))
+            self.encoder = dense_coder(values, self.wide, self.told * math.prod(self.code[1:]))
             self.decoder = dense_coder(numbers, self.wide, values)
         self.codebook = Codebook(codebook, self.code[0]) if kind == "vq" else None
         self.register_buffer("shift", torch.zeros(self.code[0], 1, 1))
@@ -112,7 +112,7 @@ class FirstStage(nn.Module):
     def _inner(self, x: Tensor) -> Tensor:
         """Return what the encoder says ``[n, c or 2 c, h, w]`` of levels ``x``."""
         told: Tensor = self.encoder(self._seen(x))
-        return told.view(len(x), -1, *self.code[1:])
+        return told.view(len(x), self.told, *self.code[1:])
 
     def _seen(self, x: Tensor) -> Tensor:
         """Return levels as the encoder reads them: rows, or planes padded to whole patches."""
