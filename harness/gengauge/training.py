@@ -3,70 +3,19 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from gengauge import seeds
-from gengauge.budget import Budget
 from gengauge.errors import DivergedError
+from gengauge.training_curve import Curve
+from gengauge.training_run import FitRun
+
+__all__ = ["FitRun", "batches", "train"]
 
 Loss = Callable[..., Tensor]
 _CHECK_EVERY = 50  # steps between looks at the loss: each look waits for a GPU
-
-
-@dataclass
-class FitRun:
-    """What a model's ``fit`` is given besides the data: seed, budget, device, and a place to log.
-
-    ``steps``, ``examples`` and ``seconds`` are what was spent; a plugin with a loop of its own
-    updates them through ``spend``.
-    """
-
-    seed: int
-    budget: Budget
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    on_progress: Callable[[float], None] = lambda fraction: None
-    steps: int = 0
-    examples: int = 0
-    curve: list[dict[str, float]] = field(default_factory=list)
-    laps: list[tuple[int, float]] = field(default_factory=list)  # examples and seconds so far
-    paused: float = 0.0  # seconds of validation, which are not training
-    started: float = field(default_factory=time.perf_counter)
-
-    def generator(self, name: str, device: str | torch.device = "cpu") -> torch.Generator:
-        """Return a fresh random stream of this run, by name."""
-        return seeds.generator(self.seed, name, device=device)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of training so far, validation not counted."""
-        return time.perf_counter() - self.started - self.paused
-
-    def spend(self, steps: int, examples: int) -> bool:
-        """Count work done; return whether the budget allows more."""
-        self.steps += steps
-        self.examples += examples
-        self.lap()
-        return self.fraction < 1
-
-    def lap(self) -> None:
-        """Read the clock: from several readings the training speed gets an interval."""
-        self.laps.append((self.examples, self.seconds))
-
-    @property
-    def fraction(self) -> float:
-        """Share of the budget spent, from 0 to 1."""
-        spent = {"steps": self.steps, "examples": self.examples, "seconds": self.seconds}
-        return min(1.0, spent[self.budget.unit] / self.budget.amount)
-
-    def log(self, **values: float) -> None:
-        """Add a point to the learning curve."""
-        base = {"step": self.steps, "examples": self.examples, "seconds": self.seconds}
-        self.curve.append({**base, **{k: float(v) for k, v in values.items()}})
 
 
 def batches(
@@ -110,7 +59,7 @@ def train(
     total = run.budget.steps(size)
     timeless = math.isfinite(total)  # steps or examples: the same model on every machine
     noise = run.generator("noise", run.device)
-    curve = _Curve(run, module, loss, validation, total, keep_best)
+    curve = Curve(run, module, loss, validation, total, keep_best)
     stream = batches(tensors, size, run.generator("batches"))
     step, more = 0, True
     while more:
@@ -154,63 +103,3 @@ def _set_rate(optimiser: torch.optim.Optimizer, lr: float, fraction: float) -> N
 def _check_finite(value: Tensor, step: int) -> None:
     if not bool(torch.isfinite(value.detach())):
         raise DivergedError(f"the training loss was {float(value.detach())} at step {step}")
-
-
-def _schedule(total: float) -> set[int]:
-    """Return the steps at which the curve is read: a factor apart, closer towards the end.
-
-    Each reading costs a validation pass, and the best weights lie late. Where time is the limit
-    the end is not known, and the closer spacing is kept throughout.
-    """
-    timed = not math.isfinite(total)
-    last, close = (1e7, 48) if timed else (total, 5)
-    late = {int(last * 2.0 ** (-k / 2)) for k in range(close)}
-    return {step for step in late | {int(last * 2.0**-k) for k in range(24)} if step >= 8}
-
-
-class _Curve:
-    """Reads training and validation loss at log-spaced steps and remembers the best weights."""
-
-    def __init__(
-        self,
-        run: FitRun,
-        module: nn.Module,
-        loss: Loss,
-        validation: tuple[Tensor, ...] | None,
-        total: float,
-        keep_best: bool,
-    ) -> None:
-        self.run, self.module, self.loss = run, module, loss
-        if validation is not None and not len(validation[0]):
-            validation = None  # a split that may be empty tells nothing
-        self.validation = validation and tuple(t[:1000].to(run.device) for t in validation)
-        self.keep_best = keep_best and validation is not None
-        self.best, self.state = math.inf, None  # type: tuple[float, dict[str, Tensor] | None]
-        self.schedule = _schedule(total)
-
-    def due(self, step: int) -> bool:
-        return step in self.schedule
-
-    def add(self, value: Tensor) -> None:
-        started = time.perf_counter()
-        point = {"train_loss": float(value.detach())}
-        if self.validation is not None:
-            held_out = self._validate(self.validation)
-            point["validation_loss"] = held_out
-            if self.keep_best and held_out < self.best:
-                self.best = held_out
-                self.state = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
-        self.run.paused += time.perf_counter() - started
-        self.run.log(**point)
-
-    def _validate(self, validation: tuple[Tensor, ...]) -> float:
-        noise = self.run.generator("validation", self.run.device)  # the same noise at every point
-        self.module.eval()
-        with torch.no_grad():
-            value = float(self.loss(*validation, generator=noise))
-        self.module.train()
-        return value
-
-    def finish(self) -> None:
-        if self.state is not None:
-            self.module.load_state_dict(self.state)
