@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gengauge.errors import DivergedError
+from gengauge.resumption import Part
 from gengauge.training_curve import Curve
 from gengauge.training_run import FitRun
 
@@ -18,17 +20,46 @@ Loss = Callable[..., Tensor]
 _CHECK_EVERY = 50  # steps between looks at the loss: each look waits for a GPU
 
 
-def batches(
-    tensors: tuple[Tensor, ...], size: int, generator: torch.Generator
-) -> Iterator[tuple[Tensor, ...]]:
-    """Yield shuffled batches for ever; the last, smaller batch of an epoch is dropped."""
-    n = len(tensors[0])
-    size = min(size, n)
-    while True:
-        order = torch.randperm(n, generator=generator).to(tensors[0].device)
-        for start in range(0, n - size + 1, size):
-            index = order[start : start + size]
-            yield tuple(t[index] for t in tensors)
+class Batches:
+    """Shuffled batches for ever; the last, smaller batch of an epoch is dropped.
+
+    Its state is where the generator stood when the epoch began, and how far the epoch is.
+    """
+
+    def __init__(self, tensors: tuple[Tensor, ...], size: int, generator: torch.Generator) -> None:
+        self.tensors, self.generator = tensors, generator
+        self.size = min(size, len(tensors[0]))
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        self._begun, self._next = self.generator.get_state(), 0
+        order = torch.randperm(len(self.tensors[0]), generator=self.generator)
+        self._order = order.to(self.tensors[0].device)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        return self
+
+    def __next__(self) -> tuple[Tensor, ...]:
+        if self._next + self.size > len(self._order):
+            self._shuffle()
+        index = self._order[self._next : self._next + self.size]
+        self._next += self.size
+        return tuple(t[index] for t in self.tensors)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position."""
+        return {"begun": self._begun, "next": self._next}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to a position."""
+        self.generator.set_state(state["begun"])
+        self._shuffle()
+        self._next = state["next"]
+
+
+def batches(tensors: tuple[Tensor, ...], size: int, generator: torch.Generator) -> Batches:
+    """Return shuffled batches for ever, which can be gone on with from where they were left."""
+    return Batches(tensors, size, generator)
 
 
 def train(
@@ -43,12 +74,17 @@ def train(
     weight_decay: float = 0.0,
     clip: float | None = None,
     keep_best: bool = True,
+    keep: Mapping[str, Part] | None = None,
 ) -> None:
     """Minimise ``loss(*batch, generator=...)`` over ``module`` with Adam and a cosine schedule.
 
     The learning curve is read on a log-spaced schedule; with ``keep_best`` the weights of its
     best validation point are kept. ``clip`` bounds the gradient's norm, which costs a small network
     two per cent of its step. Raises ``DivergedError`` when the loss is not finite.
+
+    A run that was killed goes on from its last checkpoint: what ``loss`` itself changes from step
+    to step, besides ``module``, the generator and the global streams, must be in ``keep``; see
+    ``FitRun.loop``.
     """
     tensors = tuple(t.to(run.device) for t in tensors)
     module.to(run.device).train()
@@ -61,9 +97,13 @@ def train(
     noise = run.generator("noise", run.device)
     curve = Curve(run, module, loss, validation, total, keep_best)
     stream = batches(tensors, size, run.generator("batches"))
-    step, more = 0, True
+    loop = run.loop(
+        {"module": module, **(keep or {})},
+        {"optimiser": optimiser, "noise": noise, "batches": stream, "curve": curve},
+    )
+    more = not loop.finished
     while more:
-        step += 1
+        step = loop.step + 1
         batch = next(stream)
         _set_rate(optimiser, lr, step / total if timeless else run.fraction)
         value = loss(*batch, generator=noise)
@@ -81,7 +121,11 @@ def train(
             run.lap()
             if due:
                 curve.add(value)
-    curve.finish()
+        if more:
+            loop.stepped()
+    if not loop.finished:
+        curve.finish()
+        loop.finish()
     module.eval()
 
 

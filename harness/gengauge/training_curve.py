@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -73,3 +74,13 @@ class Curve:
         """Leave the best weights in the module, where there were validation points."""
         if self.state is not None:
             self.module.load_state_dict(self.state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best loss and its weights."""
+        return {"best": self.best, "state": self.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
+        best = state["state"]
+        self.best = state["best"]
+        self.state = best and {k: v.to(self.run.device) for k, v in best.items()}

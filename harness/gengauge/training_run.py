@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from gengauge import seeds
 from gengauge.budget import Budget
+from gengauge.resumption import Loop, Part, Resumption
 
 
 @dataclass
@@ -30,6 +32,8 @@ class FitRun:
     laps: list[tuple[int, float]] = field(default_factory=list)  # examples and seconds so far
     paused: float = 0.0  # seconds of validation, which are not training
     started: float = field(default_factory=time.perf_counter)
+    earlier: float = 0.0  # seconds that processes before this one have trained
+    place: Resumption = field(default_factory=Resumption)
 
     def generator(self, name: str, device: str | torch.device = "cpu") -> torch.Generator:
         """Return a fresh random stream of this run, by name."""
@@ -38,7 +42,7 @@ class FitRun:
     @property
     def seconds(self) -> float:
         """Seconds of training so far, validation not counted."""
-        return time.perf_counter() - self.started - self.paused
+        return time.perf_counter() - self.started - self.paused + self.earlier
 
     def spend(self, steps: int, examples: int) -> bool:
         """Count work done; return whether the budget allows more."""
@@ -61,3 +65,47 @@ class FitRun:
         """Add a point to the learning curve."""
         base = {"step": self.steps, "examples": self.examples, "seconds": self.seconds}
         self.curve.append({**base, **{k: float(v) for k, v in values.items()}})
+
+    def loop(self, lasting: dict[str, Part], passing: dict[str, Part] | None = None) -> Loop:
+        """Begin a loop, or go on with it where an earlier process was killed in it.
+
+        ``lasting`` names all that the loop changes and that matters after it, ``passing`` what it
+        needs for itself: modules, optimisers, generators, whatever has ``state_dict`` and
+        ``load_state_dict``, or a pair of functions that return a state and take it back. Both have
+        their states of before when this returns, and so have the global random streams and what
+        was spent. Loops of a fit must come in the same order each time.
+
+        >>> def fit(run: FitRun) -> float:
+        ...     mean, noise = torch.nn.Parameter(torch.zeros(3)), run.generator("noise")
+        ...     network = torch.nn.ParameterList([mean])
+        ...     optimiser = torch.optim.Adam(network.parameters())
+        ...     loop = run.loop({"network": network}, {"optimiser": optimiser, "noise": noise})
+        ...     while not loop.finished and run.spend(1, 1):
+        ...         mean.grad = mean.detach() - torch.randn(3, generator=noise)
+        ...         optimiser.step()
+        ...         loop.stepped()
+        ...     loop.finish()
+        ...     return float(mean.sum())
+        >>> import tempfile, pathlib
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> def place():
+        ...     return Resumption(pathlib.Path(folder.name), every=Budget(6, "steps"))
+        >>> killed = FitRun(0, Budget(9, "steps"), place=place())  # it dies; 6 steps are kept
+        >>> _, again = fit(killed), FitRun(0, Budget(9, "steps"), place=place())
+        >>> fit(again) == fit(FitRun(0, Budget(9, "steps"))), again.place.resumed
+        (True, 1)
+        """
+        return Loop(self, lasting, passing or {})
+
+    def spent(self) -> dict[str, Any]:
+        """Return what was spent and logged so far, for a checkpoint."""
+        laps = torch.tensor(self.laps, dtype=torch.float64).reshape(-1, 2)
+        return {"steps": self.steps, "examples": self.examples, "seconds": self.seconds,
+                "curve": self.curve, "laps": laps}  # fmt: skip
+
+    def take(self, spent: dict[str, Any]) -> None:
+        """Go on from what ``spent`` returned: the clock too, whatever this process took so far."""
+        self.steps, self.examples = spent["steps"], spent["examples"]
+        self.curve[:] = spent["curve"]
+        self.laps[:] = [(int(n), seconds) for n, seconds in spent["laps"].tolist()]
+        self.earlier += spent["seconds"] - self.seconds
