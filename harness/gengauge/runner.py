@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import uuid
 from collections import Counter
@@ -15,9 +14,11 @@ import torch
 
 from gengauge import artifacts, captioned, provenance
 from gengauge.benchmark import Benchmark
+from gengauge.budget import Budget
 from gengauge.code import code_fingerprint
 from gengauge.data import Dataset
 from gengauge.errors import UsageError
+from gengauge.fitting import clear
 from gengauge.hooks import PROJECT
 from gengauge.isolation.birth import possible
 from gengauge.isolation.limits import Limits
@@ -26,6 +27,7 @@ from gengauge.loading import load_dataset, load_embedder
 from gengauge.plan import Job
 from gengauge.pool import Pool
 from gengauge.registry import Registry
+from gengauge.resumption import EVERY
 from gengauge.specs import MetricSpec
 from gengauge.store import Record, RunStore
 from gengauge.trial import Setting, Trial, request_of
@@ -47,6 +49,7 @@ class Run:
     workers: int = 1
     isolated: bool = True
     limits: Limits = field(default_factory=Limits)
+    checkpoints: Budget = EVERY
     shared: dict[Any, Any] = field(default_factory=dict)
 
     def tasks(self, jobs: list[Job]) -> list[Task]:
@@ -64,7 +67,7 @@ class Run:
         version = {"name": self.benchmark.name, "version": self.benchmark.version}
         return Setting(
             self.store, version, self.benchmark.samples, self.device, uuid.uuid4().hex[:12],
-            embedders, self.shared,
+            embedders, self.shared, checkpoints=self.checkpoints,
         )  # fmt: skip
 
     def _task(self, job: Job, dataset: Dataset, done: dict[str, Record]) -> Task:
@@ -148,7 +151,7 @@ class Run:
     def _clear(self, task: Task) -> None:
         """Forget a checkpoint that must not be used again."""
         if self.fresh or task.todo == "retry":
-            shutil.rmtree(self.store.trial_folder(task.trial.key), ignore_errors=True)
+            clear(self.store.trial_folder(task.trial.key), also_begun=self.fresh)
 
     def _describe(self, tasks: list[Task]) -> None:
         """Write what a reader needs: configuration, meanings of metrics, real examples."""

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gengauge.cli.output import open_registry, plugin_option
-from gengauge.cli.selection import note_unfit, reproduction, resolve_benchmark
+from gengauge.cli.selection import (
+    checkpoint_option,
+    checkpoints,
+    note_unfit,
+    reproduction,
+    resolve_benchmark,
+)
 from gengauge.cli.weights import folder_option, offline_option
 from gengauge.errors import UsageError
 
@@ -86,6 +92,7 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     metavar="8G",
     help="Most memory a trial may hold.  [default: nine tenths of the machine's]",
 )
+@checkpoint_option
 @click.option(
     "--no-isolate",
     is_flag=True,
@@ -167,6 +174,7 @@ def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str,
         workers=options["jobs"] or default_workers(options["threads"], device.type == "cuda"),
         isolated=not options["no_isolate"],
         limits=Limits.parse(options["timeout"], options["memory"]),
+        checkpoints=checkpoints(options["checkpoint_every"]),
     )  # fmt: skip
 
 
