@@ -62,7 +62,7 @@ def checkpoints(text: str) -> Budget:
         every = Budget.parse(text)
     except UsageError:
         every = None
-    if every is None or every.unit == "examples":
+    if every is None or every.unit not in ("seconds", "steps"):
         raise UsageError(
             f"--checkpoint-every '{text}' is not understood; write a time or steps, such as 30s "
             "or 500steps"
