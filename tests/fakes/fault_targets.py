@@ -40,6 +40,7 @@ class Learner(Gaussian):
 
         def loss(x, generator):
             if network.training:
+                self.stepping(run)
                 average.update()
                 time.sleep(pause / 4)
             noise = torch.randn(x.shape, generator=generator)
@@ -49,6 +50,18 @@ class Learner(Gaussian):
               lr=0.05, keep={"average": average})  # fmt: skip
         found = network.bias + average.network.bias + average.network.weight.sum(1)
         self.mean, self.std = found.detach().double(), torch.tensor(self.scale).double()
+
+    def stepping(self, run):
+        pass
+
+
+class KilledLearner(Learner):
+    """Is killed ever later in its training, as often as FAULT_DEATHS says."""
+
+    def stepping(self, run):
+        resumed = run.place.resumed
+        if resumed < int(os.environ["FAULT_DEATHS"]) and run.steps >= 20 + 5 * resumed:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Segfault(Gaussian):

@@ -34,9 +34,9 @@ def kills(folder: Path, seed: int, count: int) -> dict[str, Any]:
 def test_harness_and_workers_are_killed_at_random_points(
     tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:
-    found = kills(tmp_path, seed=0, count=16)
+    found = kills(tmp_path, seed=0, count=10)
     assert set(found["kills"]) >= {"harness", "trial"}, found
-    assert found["resumed"] >= 4, found  # training went on where it was
+    assert found["resumed"] >= 2, found  # training went on where it was
     survived(record_property, sum(found["kills"].values()), lost=0)
 
 

@@ -15,23 +15,26 @@ REGISTRY = Registry()
 CASES: tuple[tuple[str, dict[str, Value], str], ...] = (
     ("autoencoder", {}, "pair"),
     ("vae", {"conditional": True}, "pair"),
+    ("flow", {}, "pair"),
+    ("continuous-flow", {}, "points/moons"),
+    ("gan", {"loss": "hinge", "spectral_norm": True}, "points/moons"),
+    ("joint-gan", {}, "pair"),
+    ("autoregressive", {}, "pair"),
+    ("ddpm", {"conditional": True}, "points/moons"),
+    ("flow-matching", {}, "points/moons"),
+    ("latent-diffusion", {"first_stage": "vq"}, "digits"),
+    ("vqgan", {"condition": "class", "refined": 0.4}, "digits"),
+)
+MORE: tuple[tuple[str, dict[str, Value], str], ...] = (
     ("iwae", {"k": 3}, "pair"),
     ("flow", {"noise": "variational"}, "pair"),
     ("flow", {"kind": "glow", "width": 8}, "digits"),
-    ("continuous-flow", {}, "points/moons"),
-    ("gan", {"loss": "hinge", "spectral_norm": True}, "points/moons"),
     ("gan", {"loss": "wgan-gp"}, "points/moons"),
     ("cgan", {"condition": "caption", "hidden": 32}, "pair"),
-    ("joint-gan", {}, "pair"),
-    ("autoregressive", {}, "pair"),
     ("autoregressive", {"kind": "pixelcnn"}, "pair"),
-    ("ddpm", {"conditional": True}, "points/moons"),
     ("ddpm", {"conditional": True, "guidance_kind": "classifier", "hidden": 64}, "digits"),
     ("ddpm-lora", {"hidden": 32}, "digits"),
-    ("flow-matching", {}, "points/moons"),
     ("schroedinger-bridge", {}, "points/moons"),
-    ("latent-diffusion", {"first_stage": "vq"}, "digits"),
-    ("vqgan", {"condition": "class", "refined": 0.4}, "digits"),
     ("vqgan-clip", {"steps": 2, "guide": "clip/shapes", "codebook": 16, "width": 4}, "squares"),
 )
 
@@ -59,7 +62,11 @@ def dataset(id_: str) -> Dataset:
     return load_target(REGISTRY.datasets[id_].target)(REGISTRY.datasets[id_])
 
 
-@pytest.mark.parametrize("asked", CASES, ids=named)
+@pytest.mark.parametrize(
+    "asked",
+    [*CASES, *(pytest.param(case, marks=pytest.mark.slow) for case in MORE)],
+    ids=lambda case: named(case),
+)
 def test_killed_at_each_checkpoint_it_ends_as_if_it_had_not_been(asked):
     model, parameters, data = asked
     verdict = judge(training_goes_on, Case(REGISTRY.models[model], dataset(data), parameters))
