@@ -23,6 +23,7 @@ from gengauge.budget import Budget
 EVERY = Budget(30, "seconds")
 _SHARE = 0.01  # of the time between checkpoints that writing one may take
 _FORM = 1  # of the files
+_PIECES = -1  # in place of a loop's number
 
 
 class Stateful(Protocol):
@@ -60,6 +61,7 @@ class Resumption:
     resumed: int = 0
     loops: int = 0
     _ended: dict[int, tuple[dict[str, Tensor], Any]] = field(default_factory=dict)
+    _pieces: dict[str, Any] | None = None
     _last: float = field(default_factory=time.perf_counter)
     _cost: float = 0.0
     _steps: int = 0  # since the last checkpoint
@@ -75,8 +77,8 @@ class Resumption:
             return time.perf_counter() - self._last >= pause
         return self._steps >= self.every.amount
 
-    def write(self, index: int, state: dict[str, Any]) -> None:
-        """Write the state of loop ``index``, and of those that ended since the last time.
+    def write(self, index: int, state: dict[str, Any] | None = None) -> None:
+        """Write the state of loop ``index``, if any, what ended since the last time, and pieces.
 
         A checkpoint is a convenience: where the disk is full, training goes on without.
         """
@@ -84,7 +86,10 @@ class Resumption:
         started = time.perf_counter()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for number, packed in {**self._ended, index: self._packed(state)}.items():
+            if self._pieces:
+                packing.write(self._path(_PIECES), *self._packed(self._pieces))
+            now = {} if state is None else {index: self._packed(state)}
+            for number, packed in {**self._ended, **now}.items():
                 packing.write(self._path(number), *packed)
             self._ended.clear()
             self._failed = False
@@ -99,8 +104,24 @@ class Resumption:
         """Keep the end of loop ``index`` until the next checkpoint is written."""
         self._ended[index] = self._packed(state)
 
-    def find(self, index: int, seed: int) -> dict[str, Any] | None:
-        """Return the state that loop ``index`` of a run with ``seed`` has reached, None if none."""
+    def piece(self, name: str) -> dict[str, Any] | None:
+        """Return a piece of work that an earlier process has done, None if none has."""
+        if self._pieces is None:
+            self._pieces = self.find(_PIECES) or {}
+        known: dict[str, Any] | None = self._pieces.get(name)
+        if known is not None:
+            self.resumed = max(self.resumed, self._pieces["resumed"] + 1)
+        return known
+
+    def add(self, name: str, piece: dict[str, Any]) -> None:
+        """Keep a piece of work that is done, and write a checkpoint if it is time for one."""
+        if self.folder is not None and self._pieces is not None:
+            self._pieces[name] = piece
+            if self.due():
+                self.write(_PIECES)
+
+    def find(self, index: int) -> dict[str, Any] | None:
+        """Return the state that loop ``index`` has reached, None if there is none."""
         path = self._path(index)
         if self.folder is None or not path.exists():
             return None
@@ -110,7 +131,7 @@ class Resumption:
                 self.tell(f"{path.name} is of other code or versions: this loop trains anew")
                 return None
             state: dict[str, Any] = packing.unpack(tensors, content["state"])
-            return state if state["seed"] == seed else None
+            return state
         except (packing.DamagedError, OSError, KeyError, TypeError) as error:
             self.tell(f"{path.name} is damaged ({error}): this loop trains anew")
             return None
@@ -124,7 +145,8 @@ class Resumption:
         return {"form": _FORM, "torch": torch.__version__, **self.identity}
 
     def _path(self, index: int) -> Path:
-        return (self.folder or Path()) / f"loop-{index}.safetensors"
+        name = "pieces" if index == _PIECES else f"loop-{index}"
+        return (self.folder or Path()) / f"{name}.safetensors"
 
 
 class Loop:
@@ -138,7 +160,7 @@ class Loop:
         self.place: Resumption = run.place
         self.step, self.finished = 0, False
         self.index, self.place.loops = self.place.loops, self.place.loops + 1
-        if (found := self.place.find(self.index, run.seed)) is not None:
+        if (found := self.place.find(self.index)) is not None:
             self._go_on(found)
 
     def stepped(self) -> None:
@@ -170,6 +192,8 @@ class Loop:
 
     def _go_on(self, found: dict[str, Any]) -> None:
         """Take over a state; one that does not fit leaves everything as it was."""
+        if found.get("seed") != self.run.seed:
+            return  # of another stage
         before = packing.unpack(*packing.pack(self._state()))
         try:
             self._restore(found)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from gengauge import seeds
 from gengauge.budget import Budget
 from gengauge.resumption import Loop, Part, Resumption
+
+Value = TypeVar("Value")
 
 
 @dataclass
@@ -96,6 +98,26 @@ class FitRun:
         (True, 1)
         """
         return Loop(self, lasting, passing or {})
+
+    def once(self, name: str, compute: Callable[[], Value]) -> Value:
+        """Return ``compute()``, or what it returned to an earlier process that was killed later.
+
+        For long work that is no loop. It must depend on data and seed alone, and return tensors,
+        numbers and strings, in dicts, lists and tuples; what it adds to ``steps`` and the curve
+        does not come back. Names must differ within a fit.
+
+        >>> FitRun(0, Budget(1, "steps")).once("sum", lambda: {"sum": torch.ones(3).sum()})
+        {'sum': tensor(3.)}
+        """
+        started, known = self.seconds, self.place.piece(f"{self.seed} {name}")
+        if known is None:
+            value = compute()
+            taken = {"value": value, "seconds": self.seconds - started}
+            self.place.add(f"{self.seed} {name}", taken)
+            return value
+        self.earlier += known["seconds"]
+        found: Value = known["value"]
+        return found
 
     def spent(self) -> dict[str, Any]:
         """Return what was spent and logged so far, for a checkpoint."""

@@ -25,6 +25,12 @@ CASES: tuple[tuple[str, dict[str, Value], str], ...] = (
     ("latent-diffusion", {"first_stage": "vq"}, "digits"),
     ("vqgan", {"condition": "class", "refined": 0.4}, "digits"),
 )
+EM: tuple[tuple[str, dict[str, Value], str], ...] = (
+    ("gmm", {"components": 0, "conditional": True}, "pair"),
+    ("gmm", {"covariance": "tied", "engine": "torch"}, "points/moons"),
+    ("gmm", {"covariance": "tied", "engine": "sklearn"}, "points/moons"),
+    ("gmm", {"covariance": "full", "engine": "sklearn"}, "points/moons"),
+)
 MORE: tuple[tuple[str, dict[str, Value], str], ...] = (
     ("iwae", {"k": 3}, "pair"),
     ("flow", {"noise": "variational"}, "pair"),
@@ -64,10 +70,12 @@ def dataset(id_: str) -> Dataset:
 
 @pytest.mark.parametrize(
     "asked",
-    [*CASES, *(pytest.param(case, marks=pytest.mark.slow) for case in MORE)],
+    [*CASES, *EM, *(pytest.param(case, marks=pytest.mark.slow) for case in MORE)],
     ids=lambda case: named(case),
 )
 def test_killed_at_each_checkpoint_it_ends_as_if_it_had_not_been(asked):
     model, parameters, data = asked
-    verdict = judge(training_goes_on, Case(REGISTRY.models[model], dataset(data), parameters))
+    budget = "120 steps" if asked in EM else "12 steps"  # EM takes five sweeps at a time
+    case = Case(REGISTRY.models[model], dataset(data), parameters, budget)
+    verdict = judge(training_goes_on, case)
     assert verdict.outcome == "held", verdict.message

@@ -15,7 +15,7 @@ from gengauge.model import Model
 from gengauge.resumption import Resumption
 from gengauge.testing.case import Case, NotApplicable, require
 
-_EVERY, _MOST = Budget(5, "steps"), 40
+_EVERY, _MOST = Budget(4, "steps"), 40
 
 
 class _Killed(BaseException):
@@ -26,7 +26,7 @@ class _Killed(BaseException):
 class _Deadly(Resumption):
     """Ends the fit at each of its checkpoints."""
 
-    def write(self, index: int, state: dict[str, Any]) -> None:
+    def write(self, index: int, state: dict[str, Any] | None = None) -> None:
         super().write(index, state)
         raise _Killed
 
