@@ -30,6 +30,7 @@ EM: tuple[tuple[str, dict[str, Value], str], ...] = (
     ("gmm", {"covariance": "tied", "engine": "torch"}, "points/moons"),
     ("gmm", {"covariance": "tied", "engine": "sklearn"}, "points/moons"),
     ("gmm", {"covariance": "full", "engine": "sklearn"}, "points/moons"),
+    ("mixture-of-categoricals", {"components": 5}, "digits"),
 )
 MORE: tuple[tuple[str, dict[str, Value], str], ...] = (
     ("iwae", {"k": 3}, "pair"),
