@@ -17,7 +17,7 @@ _LEGEND = (
     "$\\leq$ upper bound, $\\geq$ lower bound, $\\sim$ estimate; no sign: exact. "
     "$\\dagger$ shown and not ranked. Controls stand below the rule."
 )
-_MOST_COLUMNS = 6  # what a page's width holds
+_MOST_COLUMNS = 4  # what a page's width holds
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
@@ -49,7 +49,8 @@ def _table(table: Table, columns: Sequence[Column]) -> str:
         "\\begin{table}[t]", "\\centering", "\\small",
         f"\\caption{{{text(table.dataset)}. {_LEGEND}}}",
         "\\begin{tabular}{l" + "r" * len(columns) + "}", "\\toprule",
-        _line(["Model", *map(_head, columns)]), "\\midrule", *rows,
+        _line(["Model", *map(_head, columns)]), _line(["", *map(_unit, columns)]),
+        "\\midrule", *rows,
         *(["\\midrule", *controls] if controls else []),
         "\\bottomrule", "\\end{tabular}", "\\end{table}",
     ]  # fmt: skip
@@ -61,9 +62,12 @@ def _shown(row: Row, columns: Sequence[Column]) -> bool:
 
 
 def _head(column: Column) -> str:
-    unit = f" [{text(column.extra_unit)}]" if column.extra_unit else ""
     qualifier = f" ({text(column.qualifier)})" if column.qualifier else ""
-    return text(header(column)) + unit + qualifier
+    return text(header(column)) + qualifier
+
+
+def _unit(column: Column) -> str:
+    return f"\\scriptsize {text(column.extra_unit)}" if column.extra_unit else ""
 
 
 def _row(row: Row, columns: Sequence[Column]) -> str:
