@@ -81,6 +81,25 @@ def test_it_goes_on_with_equal_weights_curve_and_counts(tmp_path: Path) -> None:
     assert all(a[1] < b[1] for a, b in zip(run.laps, run.laps[1:], strict=False))
 
 
+def test_the_best_weights_may_lie_before_the_checkpoint(tmp_path: Path) -> None:
+    def grown(at: Resumption) -> float:
+        module = nn.Linear(1, 1, bias=False)
+        nn.init.ones_(module.weight)
+
+        def loss(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+            weight = module.weight.sum()
+            return -weight if module.training else weight  # the longer, the worse
+
+        train(FitRun(0, STEPS, place=at), module, loss, (X,), validation=(X,), lr=0.1)
+        return float(module.weight.detach())
+
+    best, last = grown(Resumption()), Budget(13, "steps")
+    with pytest.raises(Killed):
+        grown(place(tmp_path, Deadly, every=last))
+    assert grown(place(tmp_path, every=last)) == best
+    assert best < 1.8  # a step moves by a tenth
+
+
 def test_without_the_position_in_the_data_it_would_not_be_equal(tmp_path: Path) -> None:
     """The test above can fail: here one of the parts is forgotten."""
     killed(tmp_path)
