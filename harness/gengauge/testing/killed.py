@@ -15,7 +15,7 @@ from gengauge.model import Model
 from gengauge.resumption import Resumption
 from gengauge.testing.case import Case, NotApplicable, require
 
-_EVERY, _MOST = Budget(4, "steps"), 40
+_EVERY, _MOST = Budget(3, "steps"), 80
 
 
 class _Killed(BaseException):
