@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gengauge.cli.acceleration import launched, ranks, training_options
 from gengauge.cli.output import open_registry, plugin_option
 from gengauge.cli.selection import (
     checkpoint_option,
@@ -46,7 +47,9 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     help="Feature map that distances are measured in; repeatable. Default: the dataset's.",
 )
 @click.option("--seeds", metavar="0-2", help="Seeds, such as 0-2 or 0,3.")
-@click.option("--budget", metavar="2000steps", help="Training budget in steps, examples or time.")
+@click.option(
+    "--budget", metavar="2000steps", help="Training budget in steps, examples, FLOPs, time."
+)
 @click.option("--samples", type=click.IntRange(min=2), help="Samples to draw from each model.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda[:i].")
 @click.option(
@@ -93,6 +96,7 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     help="Most memory a trial may hold.  [default: nine tenths of the machine's]",
 )
 @checkpoint_option
+@training_options
 @click.option(
     "--no-isolate",
     is_flag=True,
@@ -117,6 +121,9 @@ def command(benchmark: str, **options: Any) -> int:  # fmt: skip
     """
     from gengauge.plan import plan
 
+    rank, options["launched"] = launched()
+    if rank:
+        return 0  # the first of those that were launched does it all
     _use_threads(options["threads"])
     registry = open_registry(options["plugins"])
     resolved = resolve_benchmark(benchmark, registry, options)
@@ -175,6 +182,8 @@ def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str,
         isolated=not options["no_isolate"],
         limits=Limits.parse(options["timeout"], options["memory"]),
         checkpoints=checkpoints(options["checkpoint_every"]),
+        precision=options["precision"], accumulation=options["gradient_accumulation"],
+        ranks=ranks(options["gpus"], options["launched"], device, options["jobs"]),
     )  # fmt: skip
 
 
