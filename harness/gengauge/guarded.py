@@ -133,7 +133,7 @@ def unpacked(path: Path, limit: int) -> bytes:
         with gzip.open(path) as stream:
             content = stream.read(limit + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UsageError(f"{path} cannot be unpacked ({error}); get it again") from error
+        raise UsageError(f"{path} cannot be read ({error}); get it again") from error
     if len(content) > limit:
         raise too_large(path, len(content), limit)
     return content

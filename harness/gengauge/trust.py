@@ -59,25 +59,37 @@ def refuse_pickles(folder: Path) -> None:
 
 @contextmanager
 def no_pickles(what: str) -> Iterator[None]:
-    """Raise ``UntrustedError`` for pickles that are read in this block while reading ``what``.
+    """Raise ``UntrustedError`` for any pickle that is read in this block, in place of ``what``.
 
-    Tensors alone are read, whatever asks for them. Nothing happens where the user trusts.
+    Of torch's files the tensors alone are read. Nothing happens where the user trusts.
+    """
+    if not _hooked:  # a hook stays for as long as the process lives
+        sys.addaudithook(_hear)
+        _hooked.append(True)
+    _reading.append(what)
+    try:
+        with tensors_only(what):
+            yield
+    finally:
+        _reading.pop()
+
+
+@contextmanager
+def tensors_only(what: str) -> Iterator[None]:
+    """Have torch read nothing but tensors in this block, whatever its caller asks for.
+
+    Other pickles go through, such as those between processes that load data together.
     """
     if trusted():
         yield
         return
-    if not _hooked:  # a hook stays for as long as the process lives
-        sys.addaudithook(_hear)
-        _hooked.append(True)
     before = {name: os.environ.pop(name, None) for name in (_TENSORS_ONLY, _ANYTHING)}
     os.environ[_TENSORS_ONLY] = "1"
-    _reading.append(what)
     try:
         yield
     except pickle.UnpicklingError as error:
         raise UntrustedError(_refusal(what)) from error
     finally:
-        _reading.pop()
         del os.environ[_TENSORS_ONLY]
         os.environ.update({name: value for name, value in before.items() if value is not None})
 
