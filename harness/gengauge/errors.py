@@ -30,6 +30,12 @@ class NothingSelectedError(GengaugeError):
     exit_code = 5
 
 
+class NotComparableError(GengaugeError):
+    """What is to be compared was not measured on the same thing."""
+
+    exit_code = 4
+
+
 class DivergedError(Exception):
     """Training or sampling produced numbers that are not finite."""
 

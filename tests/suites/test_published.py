@@ -264,7 +264,7 @@ def test_a_file_at_a_path_is_known_by_its_content(
     One that is not is a program of somebody's, and needs trust.
     """
     path = folder / clip_file.name
-    with pytest.raises(UsageError, match="none that OpenAI has published.*--trust"):
+    with pytest.raises(UsageError, match=r"none that OpenAI has published.*--trust"):
         ArchiveAtPath(str(path))
     monkeypatch.setenv("GENGAUGE_TRUST", "1")
     mine, published = ArchiveAtPath(str(path)), ClipEmbedder("clip/ViT-B-32", file=clip_file)
