@@ -153,7 +153,7 @@ def check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, ValueError) as error:
         raise UsageError(f"'{path}' is no whole zip archive ({error}); get it again") from None
     if size > most():
         raise too_large(path, size)

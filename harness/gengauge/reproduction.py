@@ -101,7 +101,7 @@ def job_of(record: Record, registry: Registry, unknown: list[str]) -> Job:
     assert isinstance(dataset, DatasetSpec)
     try:
         parameters = spec.resolve(model.get("parameters") or {})
-    except (UsageError, TypeError) as error:
+    except (UsageError, TypeError, OverflowError) as error:
         raise NotComparableError(f"'{spec.id}' has changed since the record: {error}") from None
     budget = str(Budget.parse(record.get("budget") or spec.budget or DEFAULT_BUDGET))
     metrics = [m for s in record["scores"] if (m := _metric(s, registry, unknown))]
@@ -118,7 +118,7 @@ def _metric(score: dict[str, Any], registry: Registry, unknown: list[str]) -> Me
         assert spec is not None
         known = registry.embedder(embedder).id if embedder else ""
         return MetricChoice(spec, spec.resolve(score.get("parameters") or {}), known)
-    except (UsageError, TypeError) as error:
+    except (UsageError, TypeError, OverflowError) as error:
         unknown.append(f"{score['metric']}: {error}")
         return None
 
