@@ -41,7 +41,8 @@ def load(spec: DatasetSpec) -> Dataset:
     if len({part.shape[1] for part in parts}) != 1:
         shapes = ", ".join(str(list(part.shape)) for part in parts)
         raise UsageError(f"the splits in '{path}' have shapes {shapes}; give them equal columns")
-    return Dataset(spec.id, "points", *map(Split, parts), revision=spec.revision)
+    train, validation, test = map(Split, parts)
+    return Dataset(spec.id, "points", train, validation, test, revision=spec.revision)
 
 
 def _points(x: NDArray[Any], name: str, path: Path) -> torch.Tensor:
