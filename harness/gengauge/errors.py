@@ -30,6 +30,12 @@ class NothingSelectedError(GengaugeError):
     exit_code = 5
 
 
+class BaselineError(GengaugeError):
+    """A baseline is not there, or holds nothing that may be compared."""
+
+    exit_code = 4
+
+
 class NotComparableError(GengaugeError):
     """What is to be compared was not measured on the same thing."""
 
