@@ -99,11 +99,15 @@ def artifact_json(path: Path) -> dict[str, Any]:
 
 
 def parsed(content: bytes | str) -> Any:
-    """Return what JSON says, None where it is none, or of numbers and texts nobody could write."""
+    """Return what JSON says, None where it is none.
+
+    Halves of surrogate pairs, as names of files that are no UTF-8 have, become question marks.
+    """
     try:
         found = json.loads(content, parse_constant=_refuse)
         if b"\\u" in content if isinstance(content, bytes) else "\\u" in content:
-            json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no text
+            whole = json.dumps(found, ensure_ascii=False).encode(errors="replace")
+            found = json.loads(whole, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
     return found

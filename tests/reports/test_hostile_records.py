@@ -140,7 +140,7 @@ def test_a_hostile_record_is_left_out_and_said(
     assert said in run.warnings[0]
 
 
-@pytest.mark.parametrize("line", [HUGE, b'{"trial": NaN}', b'"\\ud800"', b"\xff\xfe", b"1e999"])
+@pytest.mark.parametrize("line", [HUGE, b'{"trial": NaN}', b"\xff\xfe", b"1e999"])
 def test_what_is_no_record_is_left_out(run: RunStore, line: bytes) -> None:
     before = run.records()
     with (run.folder / "records.jsonl").open("ab") as file:
