@@ -49,7 +49,9 @@ RECORD_SCHEMA: dict[str, Any] = {
         "error": _OBJECT, "command": _TEXT, "artifacts": {"type": "array", "items": _TEXT},
         "position": {"type": "integer"}, "workers": {"type": "integer"},
         "precision": {"enum": ["bf16"]}, "accumulation": {"type": "integer"},
-    }, optional=("position", "workers", "precision", "accumulation")),
+        "command_line": _TEXT,
+    }, optional=("position", "workers", "precision", "accumulation",
+                "command_line")),
 }  # fmt: skip
 
 _ROW_TYPES: dict[str, Any] = {
