@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from gengauge import artifacts, provenance, seeds
+from gengauge import artifacts, provenance, seeds, trust
 from gengauge.budget import Budget
 from gengauge.data import Dataset
 from gengauge.model import Model
@@ -82,7 +82,8 @@ def restore(job: Job, dataset: Dataset, device: torch.device, folder: Path, tria
         with seeds.global_seed(trial.stage_seed("train")):
             model.fit(visible(job, dataset), FitRun(0, Budget.parse(trial.budget), device))
     else:
-        model.load(folder / "checkpoint", device)
+        with trust.no_pickles(f"the checkpoint of '{trial.label}'"):
+            model.load(folder / "checkpoint", device)
     return model
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gengauge.cli.output import open_registry, plugin_option
+from gengauge.cli.output import open_registry, plugin_option, trust_option
 from gengauge.cli.selection import (
     checkpoint_option,
     checkpoints,
@@ -109,6 +109,7 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     help="Folder of the run.  [default: runs/BENCHMARK]",
 )
 @plugin_option
+@trust_option
 def command(benchmark: str, **options: Any) -> int:  # fmt: skip
     """Train every model that fits BENCHMARK, score it and write the comparative report.
 
