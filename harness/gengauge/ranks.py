@@ -176,18 +176,24 @@ def _is_link(error: BaseException) -> bool:
 def _blame(store: Store, others: list[subprocess.Popen[bytes]]) -> None:
     """Raise what another rank has failed by, if one has said so or has died."""
     deadline = time.monotonic() + _GRACE
-    while time.monotonic() < deadline:
-        with suppress(RuntimeError):
-            if store.check(["failed"]):
-                _raise(json.loads(store.get("failed")))
+    while not (told := _told(store)) and time.monotonic() < deadline:
         if any(other.poll() not in (None, 0) for other in others):
+            told = _told(store)  # a last word
             break
         time.sleep(0.02)
-    with suppress(RuntimeError):
-        if store.check(["failed"]):
-            _raise(json.loads(store.get("failed")))
+    if told:
+        _raise(told)
     if ends := _ends(others):
         raise RuntimeError(ends) from None
+
+
+def _told(store: Store) -> dict[str, Any]:
+    """Return what a rank says that it has failed by, empty if none has said anything."""
+    with suppress(RuntimeError, ValueError):  # the store may be gone as well
+        if store.check(["failed"]):
+            told: dict[str, Any] = json.loads(store.get("failed"))
+            return told
+    return {}
 
 
 def _raise(told: dict[str, Any]) -> None:
