@@ -12,7 +12,7 @@ import click
 VERBS = {
     "run": "Train every model that fits a benchmark, score it and write the report.",
     "report": "Render finished runs as html, md, csv, json or a table.",
-    "list": "List models, datasets, metrics, suites, benchmarks, plugins or reports.",
+    "list": "List models, datasets, metrics, suites, benchmarks, plugins, reports or executors.",
     "show": "Show one thing whole: parameters, source, what it can be scored on.",
     "weights": "Say which embedders' weights are here, fetch them, or say where they go.",
     "doctor": "Say what this machine can run, and what is missing for the rest.",
