@@ -144,7 +144,7 @@ class OnSlurm:
         }  # fmt: skip
 
     def close(self) -> None:
-        """Leave jobs alone that still run: they write their records, and nobody sends them again."""
+        """Leave alone what still runs: jobs write their records, and nobody sends them again."""
         if self._open and self._book.jobs and self._cluster != "debug":
             print(
                 f"{len(self._book.jobs)} jobs go on without this command; the same command "

@@ -54,8 +54,8 @@ class Server:
     def start(self, index: int, news: int, log: int, card: str = "") -> tuple[int, int]:
         """Start a piece of work; return its process id and where its exit code will be told.
 
-        ``news`` and ``log`` are descriptors it writes to, ``card`` is the only one
-        that it sees. The process id is 0 where the machine had no process to give. ``ServerDied`` when the
+        ``news`` and ``log`` are descriptors it writes to, ``card`` is the only one that it sees.
+        The process id is 0 where the machine had no process to give. ``ServerDied`` when the
         server is gone.
         """
         ends, told = os.pipe()
