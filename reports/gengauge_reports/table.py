@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gengauge_reports.aggregate import Estimate, Score
-from gengauge_reports.gather import Trial
+from gengauge.aggregate import Estimate, Score
+from gengauge.gather import Trial
 
 LAST = 10**6
 
