@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests_support import Cli
 
 from gengauge import dealing
 from gengauge.dealing import Card, Dealer, cards, needs
@@ -113,3 +117,17 @@ def test_cards_of_another_make_are_left_out(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_nothing_is_dealt_on_the_cpu(tmp_path) -> None:
     assert dealing.deal(torch.device("cpu"), RunStore(tmp_path)) is None
+
+
+@pytest.mark.gpu
+def test_two_trials_share_the_cards_of_this_machine(cli: Cli, tmp_path: Path) -> None:
+    device = torch.device("cuda")
+    assert dealing.Memory().free(cards(device)[0]) > 0
+    models = ("-m", "vae", "-m", "vae[latent=3]", "--budget", "20steps", "-s", "likelihood")
+    asked = ("run", "-d", "points/moons", *models, "--limit", "600", "--samples", "50")
+    for seeds in ("0", "0-2"):  # the first know no need, and the others do
+        done = cli(*asked, "--device", "cuda", "-j", "2", "--seeds", seeds, "-o", "out")
+        assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "out/records.jsonl").read_text().splitlines()
+    assert len(lines) == 6
+    assert all(json.loads(line)["peak_memory"]["device"] > 0 for line in lines)

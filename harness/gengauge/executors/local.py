@@ -29,7 +29,7 @@ def start(shift: Shift) -> Turns:
     )  # fmt: skip
     if shift.setting.device.type == "cpu":  # asked once, not by every trial
         provenance.environment(str(shift.setting.device))
-    dealer = deal(shift.setting.device, shift.setting.store)
+    dealer = deal(shift.setting.device, shift.setting.store) if workers > 1 else None
     return SideBySide(todo, shift.setting, Pool(nursery, workers, shift.limits, dealer))
 
 
