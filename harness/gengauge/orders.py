@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from gengauge import provenance
+from gengauge.budget import Budget
 from gengauge.code import code_fingerprint
 from gengauge.data import Dataset
 from gengauge.errors import UsageError
@@ -27,6 +28,7 @@ from gengauge.trial import Setting, Trial
 from gengauge.turns import Shift, Task
 
 _HERE = ("store", "device", "embedders", "shared", "on_progress", "alone")  # not what is sent
+_BUDGET = "budget"  # marks one among what a setting holds
 _SIGN = "benchmark.toml"  # lies in every run's folder before the first trial starts
 
 
@@ -76,6 +78,7 @@ def order_of(task: Task, shift: Shift) -> Order:
     """Write down a task of a shift, with what the harness adds to its record."""
     setting = shift.setting
     sent = {f.name: getattr(setting, f.name) for f in fields(setting) if f.name not in _HERE}
+    sent = {k: {_BUDGET: str(v)} if isinstance(v, Budget) else v for k, v in sent.items()}
     blank = blank_record(task.trial, task.job, task.dataset, setting)
     return Order(
         version=provenance.installed("gengauge"),
@@ -123,15 +126,19 @@ def shift_of(
     device = torch.device(order.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("the worker has no usable CUDA device; ask for a card or --device cpu")
-    setting = Setting(
-        store=RunStore(folder), device=device, embedders=embedders, shared={}, **order.setting
-    )
+    more = {k: _value(v) for k, v in order.setting.items()}
+    setting = Setting(store=RunStore(folder), device=device, embedders=embedders, shared={}, **more)
     task = Task(job, trial, dataset, job.metrics, "train")
     limits = Limits(order.limits[0], int(order.limits[1]))
     return Shift(
         [task], setting, registry, order.device, threads=order.threads, limit=order.limit,
         limits=limits, stamp=lambda task: {k: order.blank.get(k) for k in ("command", "position")},
     )  # fmt: skip
+
+
+def _value(sent: Any) -> Any:
+    """Return a part of a setting as it was before it was written down."""
+    return Budget.parse(sent[_BUDGET]) if isinstance(sent, dict) and _BUDGET in sent else sent
 
 
 def dataset_of(order: Order, registry: Registry) -> DatasetSpec:

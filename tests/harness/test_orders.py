@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from gengauge.benchmark import Benchmark
+from gengauge.budget import Budget
 from gengauge.data import Dataset
 from gengauge.errors import UsageError
 from gengauge.executors.slurm_batch import write, written
 from gengauge.executors.slurm_jobs import Book, Job
-from gengauge.orders import Order, order_of, shift_of
+from gengauge.orders import Order, _value, order_of, shift_of
 from gengauge.plan import plan
 from gengauge.registry import Registry
 from gengauge.runner import Run
@@ -121,3 +122,10 @@ def test_a_local_job_that_is_not_there_is_done() -> None:
     status, reason = Job("1", "local", "/files/%j", "w", []).end()
     assert status == "failed"
     assert reason.startswith("local job 1 ended (gone) before there was a record (see /files/1)")
+
+
+def test_a_budget_in_a_setting_comes_back() -> None:
+    sent = {"checkpoints": {"budget": "30 seconds"}, "samples": 5}
+    assert {k: _value(v) for k, v in sent.items()} == {
+        "checkpoints": Budget(30.0, "seconds"), "samples": 5,
+    }  # fmt: skip

@@ -37,7 +37,7 @@ class OnRay:
             self._asks["num_gpus"] = gpus
         if shift.limits.memory:
             self._asks["memory"] = shift.limits.memory
-        local = address == "local"
+        local = self._local = address == "local"
         self.workers = min(shift.workers if local else shift.jobs or _AHEAD, len(shift.tasks))
         self._pending: dict[Any, Task] = {}
         self._connect(address, local)
@@ -98,7 +98,7 @@ class OnRay:
 
     def _most(self) -> int:
         """Return how many tasks Ray is given at a time: a local cluster holds them back itself."""
-        return self._shift.jobs or _AHEAD if self._own else _AHEAD
+        return _AHEAD if self._local else self._shift.jobs or _AHEAD
 
     def _result(self, reference: Any, task: Task) -> tuple[Record, float]:
         """Return a task's record and seconds; one that Ray has given up is a failed trial."""
