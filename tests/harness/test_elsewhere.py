@@ -15,6 +15,8 @@ import psutil
 import pytest
 from tests_support import Cli, command_line, environment
 
+from gengauge.store import RunStore
+
 RUN = ("run", "-d", "points/moons", "--plugin", "fake_models", "--plugin", "fake_executors",
        "--limit", "600", "-s", "likelihood", "--samples", "50", "-j", "2")  # fmt: skip
 
@@ -127,7 +129,8 @@ def test_a_lost_slurm_job_is_a_failed_trial_and_is_sent_again(cli: Cli, tmp_path
     env = {"FAKE_FITS": str(tmp_path / "fits")}
     done = cli(*RUN, *asked, "--retry-failed", env=env)
     assert done.returncode == 0, done.stderr
-    assert records(tmp_path / "out")[-1]["status"] == "ok"
+    [merged] = RunStore(tmp_path / "out").records()
+    assert merged["status"] == "ok"
     assert not list(_ours("open_workshop", tmp_path))
 
 
