@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import uuid
 from collections.abc import Callable
@@ -15,14 +14,17 @@ import torch
 from gengauge import artifacts, captioned, provenance
 from gengauge.accounts import Accounts
 from gengauge.benchmark import Benchmark
+from gengauge.budget import Budget
 from gengauge.code import code_fingerprint
 from gengauge.data import Dataset
 from gengauge.errors import UsageError
 from gengauge.executor import ExecutorChoice, ExecutorSpec
+from gengauge.fitting import clear
 from gengauge.isolation.limits import Limits
 from gengauge.loading import load_dataset, load_embedder
 from gengauge.plan import Job, MetricChoice
 from gengauge.registry import Registry
+from gengauge.resumption import EVERY
 from gengauge.specs import MetricSpec
 from gengauge.store import Record, RunStore
 from gengauge.trial import Setting, Trial, request_of
@@ -47,6 +49,7 @@ class Run:
     jobs: int | None = None  # workers that were asked for
     threads: int = 1
     executor: ExecutorChoice | None = None  # None: local
+    checkpoints: Budget = EVERY
     shared: dict[Any, Any] = field(default_factory=dict)
 
     def tasks(self, jobs: list[Job]) -> list[Task]:
@@ -64,7 +67,7 @@ class Run:
         version = {"name": self.benchmark.name, "version": self.benchmark.version}
         return Setting(
             self.store, version, self.benchmark.samples, self._here, uuid.uuid4().hex[:12],
-            embedders, self.shared,
+            embedders, self.shared, checkpoints=self.checkpoints,
         )  # fmt: skip
 
     @property
@@ -159,7 +162,7 @@ class Run:
     def _clear(self, task: Task) -> None:
         """Forget a checkpoint that must not be used again."""
         if self.fresh or task.todo == "retry":
-            shutil.rmtree(self.store.trial_folder(task.trial.key), ignore_errors=True)
+            clear(self.store.trial_folder(task.trial.key), also_begun=self.fresh)
 
     def _describe(self, tasks: list[Task]) -> None:
         """Write what a reader needs: configuration, meanings of metrics, real examples."""

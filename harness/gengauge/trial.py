@@ -9,9 +9,11 @@ from typing import Any
 import torch
 
 from gengauge import provenance, seeds
+from gengauge.budget import Budget
 from gengauge.data import Dataset
 from gengauge.metric import Embedder
 from gengauge.plan import MetricChoice
+from gengauge.resumption import EVERY
 from gengauge.store import RunStore
 
 
@@ -54,6 +56,7 @@ class Setting:
     embedders: dict[str, Embedder]
     shared: dict[Hashable, Any]
     on_progress: Callable[[str, float], None] = lambda stage, fraction: None
+    checkpoints: Budget = EVERY  # of training, as often as this
     alone: bool = False  # in a process of its own, which no key at a terminal interrupts
 
 

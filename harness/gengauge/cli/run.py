@@ -10,7 +10,13 @@ import click
 
 from gengauge.cli.executors import choose_executor, executor_options
 from gengauge.cli.output import open_registry, plugin_option, trust_option
-from gengauge.cli.selection import note_unfit, reproduction, resolve_benchmark
+from gengauge.cli.selection import (
+    checkpoint_option,
+    checkpoints,
+    note_unfit,
+    reproduction,
+    resolve_benchmark,
+)
 from gengauge.cli.weights import folder_option, offline_option
 from gengauge.errors import UsageError
 
@@ -88,6 +94,7 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     metavar="8G",
     help="Most memory a trial may hold.  [default: nine tenths of the machine's]",
 )
+@checkpoint_option
 @click.option(
     "--no-isolate",
     is_flag=True,
@@ -172,6 +179,7 @@ def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str,
         isolated=not options["no_isolate"],
         limits=Limits.parse(options["timeout"], options["memory"]),
         jobs=options["jobs"], threads=options["threads"], executor=executor,
+        checkpoints=checkpoints(options["checkpoint_every"]),
     )  # fmt: skip
 
 
