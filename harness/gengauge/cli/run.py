@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gengauge.cli.acceleration import launched, ranks, training_options
+from gengauge.cli.executors import choose_executor, executor_options
 from gengauge.cli.output import open_registry, plugin_option, trust_option
 from gengauge.cli.selection import (
     checkpoint_option,
@@ -66,6 +67,7 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     metavar="N",
     help="Trials to run side by side.  [default: as many as cores and memory allow; 1 on a GPU]",
 )
+@executor_options
 @click.option(
     "--set",
     "settings",
@@ -174,17 +176,25 @@ def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str,
         raise UsageError("--no-isolate takes no --timeout, --memory or --jobs: nobody watches it")
     if not options["no_isolate"] and not possible():
         click.echo("warning: this system cannot fork: trials run one by one, unwatched", err=True)
-    device = choose_device(options["device"])
+    executor = choose_executor(registry, options)
+    device = choose_device(options["device"], executor.spec.elsewhere)
+    together = ranks(options["gpus"], options["launched"], device, options["jobs"])
+    if together > 1 and executor.spec.elsewhere:
+        raise UsageError(
+            "--executor: one model is trained by several processes on this machine only"
+        )
+    crowd = default_workers(options["threads"] * together, device.type == "cuda")
     return Run(
         benchmark, registry, RunStore(folder), device,
         options["retry_failed"], options["fresh"], options["limit"],
         command=lambda job: reproduction(name, job, options),
-        workers=options["jobs"] or default_workers(options["threads"], device.type == "cuda"),
+        workers=options["jobs"] or crowd,
         isolated=not options["no_isolate"],
         limits=Limits.parse(options["timeout"], options["memory"]),
+        jobs=options["jobs"], threads=options["threads"], executor=executor,
         checkpoints=checkpoints(options["checkpoint_every"]),
         precision=options["precision"], accumulation=options["gradient_accumulation"],
-        ranks=ranks(options["gpus"], options["launched"], device, options["jobs"]),
+        ranks=together,
     )  # fmt: skip
 
 
