@@ -261,6 +261,20 @@ def test_training_sees_the_train_split_alone_and_comes_out_the_same(id_):
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
+def test_the_guide_knows_each_shape_of_the_drawings_it_steers_to():
+    """Half of them it once took for another: what it does not see, it cannot steer towards."""
+    test, grammar = worlds.load("shapes/easy").test.first(400), ShapesGrammar()
+    named = [
+        grammar.caption([shape, *scene[1:]])
+        for scene in test.attributes.tolist()
+        for shape in range(5)
+    ]
+    made = clip("clip/shapes-guide")
+    text = torch.nn.functional.normalize(made.text(named), dim=1).view(400, 5, -1)
+    likest = torch.einsum("nd,nkd->nk", made.features(test.x), text).argmax(1)
+    assert float((likest == test.attributes[:, 0]).double().mean()) > 0.85
+
+
 def test_the_guide_is_trained_on_pictures_as_codebooks_blur_them():
     x = worlds.load("shapes").train.x[:400]
     found = train_clip_shapes._lossy(x, torch.Generator().manual_seed(0))
