@@ -19,7 +19,9 @@ from typing import Any, TypeVar
 import pluggy
 
 from gengauge import hooks
+from gengauge.admission import refusal
 from gengauge.errors import SpecError, UsageError, unknown
+from gengauge.executor import ExecutorSpec
 from gengauge.specs import (
     BenchmarkSpec,
     DatasetSpec,
@@ -38,12 +40,16 @@ _KINDS: dict[str, type[Spec]] = {
     "metrics": MetricSpec,
     "benchmarks": BenchmarkSpec,
     "reports": ReportSpec,
+    "executors": ExecutorSpec,
 }
 
 
 @dataclass
 class Plugin:
-    """One entry point: where it came from, what it registered, and what is wrong with it."""
+    """One entry point: where it came from, what it registered, and what is wrong with it.
+
+    One that is ``denied`` was not imported: the text says by what.
+    """
 
     name: str
     module: str
@@ -52,6 +58,7 @@ class Plugin:
     specs: dict[str, list[Spec]] = field(default_factory=dict)
     error: str = ""
     trace: str = ""
+    denied: str = ""
 
 
 class Registry:
@@ -71,6 +78,9 @@ class Registry:
         version = distribution.version if distribution else ""
         plugin = Plugin(name, module, label, version)
         self.plugins.append(plugin)
+        plugin.denied = refusal(name, module, label)
+        if plugin.denied:
+            return
         try:
             code = importlib.import_module(module)
             self._register(plugin, code)
@@ -164,6 +174,11 @@ class Registry:
         return self._all("reports", ReportSpec)
 
     @cached_property
+    def executors(self) -> dict[str, ExecutorSpec]:
+        """Executors by id."""
+        return self._all("executors", ExecutorSpec)
+
+    @cached_property
     def suites(self) -> dict[str, list[MetricSpec]]:
         """Metrics by suite."""
         suites: dict[str, list[MetricSpec]] = {}
@@ -192,8 +207,13 @@ class Registry:
             if isinstance(other, EmbedderSpec) and id_ in other.also:
                 return other
         if id_ not in known:
-            raise unknown(kind[:-1], id_, known)
+            raise UsageError(f"{unknown(kind[:-1], id_, known)}{self._unseen()}")
         return known[id_]
+
+    def _unseen(self) -> str:
+        """Say which plugins were not imported: what is looked for may be in one of them."""
+        denied = [f"{p.name} ({p.distribution}) is {p.denied}" for p in self.plugins if p.denied]
+        return f"; not looked into: {', '.join(denied)}" if denied else ""
 
     def embedder(self, id_: str) -> EmbedderSpec:
         """Return the embedder that ``id_`` names, by another name or a path too."""

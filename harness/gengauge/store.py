@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gengauge import guarded, sound
 from gengauge.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class RunStore:
                 key = record["trial"]
                 merged[key] = merge(merged[key], record) if key in merged else record
         # trials that run side by side end in any order; a report must not show which
-        return sorted(merged.values(), key=lambda record: record.get("position", 0))
+        return sorted(merged.values(), key=lambda record: record.get("position") or 0)
 
     def _read(self, path: Path) -> list[Record]:
         records: list[Record] = []
@@ -76,13 +77,15 @@ class RunStore:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            try:
-                record = json.loads(line)
-                record["trial"], record["scores"], record["status"]
-            except (ValueError, KeyError, TypeError):
+            record = guarded.parsed(line) if len(line) < guarded.LINE else None
+            if record is None:
                 cut = number == len(lines)
                 what = "cut off (an interrupted write)" if cut else "damaged"
                 self.warnings.append(f"{path}: line {number} is {what} and was left out")
+            elif problem := sound.wrong(record):
+                self.warnings.append(
+                    f"{path}: line {number} is damaged ({problem}) and was left out"
+                )
             else:
                 records.append(record)
         return records
@@ -144,8 +147,9 @@ class RunStore:
 
     def curve(self, key: str) -> list[dict[str, float]]:
         """Return a trial's learning curve, one dict a point; empty where there is none."""
-        path = self.trial_folder(key) / "curve.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = guarded.artifact(self.trial_folder(key) / "curve.jsonl").splitlines()
+        points = [p for line in lines if isinstance(p := guarded.parsed(line), dict)]
+        return [{k: v for k, v in p.items() if isinstance(v, int | float)} for p in points]
 
     def per_example(self, key: str, name: str) -> NDArray[np.float64] | None:
         """Return a trial's values ``[n]`` of one score, ``metric`` or ``metric.embedder``.
@@ -155,12 +159,12 @@ class RunStore:
         from safetensors import SafetensorError, safe_open
 
         path = self.trial_folder(key) / "per_example.safetensors"
-        if not path.exists():
+        if not guarded.inside(path):
             return None
         try:
             with safe_open(path, "numpy") as stored:
                 found = stored.get_tensor(name) if name in stored.keys() else None  # noqa: SIM118
-        except (OSError, SafetensorError):
+        except (OSError, SafetensorError, TypeError, ValueError):
             return None
         return None if found is None else found.astype("float64")
 
@@ -171,7 +175,7 @@ class RunStore:
     def environments(self) -> dict[str, dict[str, Any]]:
         """Return every environment trials of this run refer to, by id."""
         paths = sorted((self.folder / "environments").glob("*.json"))
-        return {p.stem: json.loads(p.read_text()) for p in paths}
+        return {p.stem: sound.environment(guarded.small_json(p)) for p in paths}
 
     def add_metrics(self, metrics: dict[str, dict[str, Any]]) -> None:
         """Keep what each metric means beside its numbers: a report may outlive the plugin."""
@@ -179,8 +183,7 @@ class RunStore:
 
     def metrics(self) -> dict[str, dict[str, Any]]:
         """Return label, summary, reference, unit, direction, headline and order of each metric."""
-        path = self.folder / "metrics.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        return sound.metrics(guarded.small_json(self.folder / "metrics.json"))
 
     def frame(self) -> pd.DataFrame:
         """Return the tidy table: one row for each trial and metric, columns ``COLUMNS``."""
@@ -223,7 +226,7 @@ def write_json(path: Path, content: Any) -> None:
 def score_id(score: dict[str, Any]) -> tuple[str, ...]:
     """Return what tells one score of a trial from another."""
     embedder = (score.get("embedder") or {}).get("id", "")
-    return (score["suite"], score["metric"], embedder, score["split"])
+    return (score["suite"], score["metric"], embedder, score.get("split") or "")
 
 
 def merge(old: Record, new: Record) -> Record:
@@ -238,7 +241,7 @@ def merge(old: Record, new: Record) -> Record:
     if old["status"] != "ok" or not same:
         return new
     scores = {score_id(s): s for s in [*old["scores"], *new["scores"]]}
-    return {**new, "scores": list(scores.values()), "started_at": old["started_at"]}
+    return {**new, "scores": list(scores.values()), "started_at": old.get("started_at")}
 
 
 def tidy_rows(record: Record) -> list[dict[str, Any]]:
@@ -247,7 +250,7 @@ def tidy_rows(record: Record) -> list[dict[str, Any]]:
         "model": record["model"]["id"],
         "family": record["model"]["family"],
         "dataset": record["dataset"]["id"],
-        "seed": record["seeds"]["seed"],
+        "seed": (record.get("seeds") or {}).get("seed"),
         "status": record["status"],
         "trial": record["trial"],
     }

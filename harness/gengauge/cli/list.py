@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gengauge.cli.output import Names, format_option, open_registry, plugin_option, write_rows
-from gengauge.registry import Registry
+from gengauge.registry import Plugin, Registry
 
 Row = dict[str, Any]
 
@@ -49,10 +49,14 @@ def _plugins(registry: Registry) -> Iterable[Row]:
     for p in registry.plugins:
         offers = [f"{len(specs)} {kind}" for kind, specs in p.specs.items() if specs]
         yield {
-            "id": p.name, "status": "broken" if p.error else "ok", "module": p.module,
+            "id": p.name, "status": _status(p), "module": p.module,
             "distribution": p.distribution, "version": p.version, "offers": offers,
-            "reason": p.error or None,
+            "reason": p.error or p.denied or None,
         }  # fmt: skip
+
+
+def _status(plugin: Plugin) -> str:
+    return "denied" if plugin.denied else "broken" if plugin.error else "ok"
 
 
 def _plain(kind: str) -> Callable[[Registry], Iterable[Row]]:
@@ -61,6 +65,14 @@ def _plain(kind: str) -> Callable[[Registry], Iterable[Row]]:
             yield {"id": s.id + ":PATH" * getattr(s, "takes_path", False), "summary": s.summary}
 
     return rows
+
+
+def _executors(registry: Registry) -> Iterable[Row]:
+    for s in registry.executors.values():
+        yield {
+            "id": s.id, "parameters": [p.name for p in s.parameters],
+            "missing": s.lacks or None, "summary": s.summary,
+        }  # fmt: skip
 
 
 KINDS: dict[str, Callable[[Registry], Iterable[Row]]] = {
@@ -72,6 +84,7 @@ KINDS: dict[str, Callable[[Registry], Iterable[Row]]] = {
     "plugins": _plugins,
     "reports": _plain("reports"),
     "embedders": _plain("embedders"),
+    "executors": _executors,
 }
 
 

@@ -11,7 +11,16 @@ from gengauge.errors import UsageError
 
 if TYPE_CHECKING:
     from gengauge.benchmark import Benchmark
+    from gengauge.budget import Budget
     from gengauge.plan import Job
+
+checkpoint_option = click.option(
+    "--checkpoint-every",
+    default="30s",
+    show_default=True,
+    metavar="30s",
+    help="Time (or steps) of training between checkpoints, from which a killed run goes on.",
+)
 
 
 def resolve_benchmark(name: str, registry: Any, options: dict[str, Any]) -> Benchmark:
@@ -43,6 +52,22 @@ def _setting(text: str) -> tuple[str, str]:
     if not equals or "." not in key:
         raise UsageError(f"--set '{text}' is not understood; write suite.parameter=value")
     return key, value
+
+
+def checkpoints(text: str) -> Budget:
+    """Read how often checkpoints are written: a time or steps."""
+    from gengauge.budget import Budget
+
+    try:
+        every = Budget.parse(text)
+    except UsageError:
+        every = None
+    if every is None or every.unit not in ("seconds", "steps"):
+        raise UsageError(
+            f"--checkpoint-every '{text}' is not understood; write a time or steps, such as 30s "
+            "or 500steps"
+        )
+    return every
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
