@@ -87,7 +87,7 @@ def test_shapes_are_drawn_and_not_only_colours_and_places():
     test = data.test.first(300)
     drawn = in_units(model.sample(300, test.captions, stream()), 300, data)[0]
     shares = shown(data, judge, test.captions, drawn)
-    assert float(shares[0]) > 0.32  # a fifth is chance
+    assert float(shares[0]) > 0.5  # a fifth is chance
     assert float(shares[1:].min()) > 0.85
 
 
