@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ class Trial:
     budget: str
     device: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Content hash of the trial."""
         return provenance.content_hash(asdict(self))
