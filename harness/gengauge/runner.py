@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from gengauge.hooks import PROJECT
 from gengauge.isolation.birth import possible
 from gengauge.isolation.limits import Limits
 from gengauge.isolation.nursery import Nursery, Work
+from gengauge.keeping import Keeping
 from gengauge.loading import load_dataset, load_embedder
 from gengauge.plan import Job
 from gengauge.pool import Pool
@@ -54,6 +56,7 @@ class Run:
         specs = {j.dataset.id: j.dataset for j in jobs}  # each is loaded once, for all its jobs
         datasets = {id_: load_dataset(spec, self.limit) for id_, spec in specs.items()}
         self.setting = self._setting(jobs)
+        self._code = cache(code_fingerprint)  # thousands of jobs, few models
         done = {} if self.fresh else {r["trial"]: r for r in self.store.records()}
         return [self._task(job, datasets[job.dataset.id], done) for job in jobs]
 
@@ -71,7 +74,7 @@ class Run:
         module = job.choice.spec.target.partition(":")[0]
         trial = Trial(
             job.choice.spec.id, job.choice.label, tuple(sorted(job.choice.parameters.items())),
-            code_fingerprint(module), dataset.id, dataset.fingerprint, job.seed, job.budget,
+            self._code(module), dataset.id, dataset.fingerprint, job.seed, job.budget,
             self.device.type,
         )  # fmt: skip
         old = done.get(trial.key)
@@ -96,11 +99,11 @@ class Run:
             isolated = self.isolated and possible() and bool(todo)
             workers = min(self.workers, len(todo)) if isolated else 1
             turns = self._isolated(todo, workers) if isolated else InTurn(todo, self.setting)
-            with closing(turns) as trials:
-                return self._store(tasks, trials, listener, workers)
+            with closing(turns) as trials, closing(Keeping(listener, self.store)) as kept:
+                return self._store(tasks, trials, kept, workers)
 
     def _store(
-        self, tasks: list[Task], trials: Turns, listener: Listener, workers: int
+        self, tasks: list[Task], trials: Turns, listener: Keeping, workers: int
     ) -> list[Record]:
         hook = self.registry.manager.hook
         keys = [t.trial.key for t in tasks]
@@ -146,9 +149,11 @@ class Run:
         return tuple(dict.fromkeys(found))
 
     def _clear(self, task: Task) -> None:
-        """Forget a checkpoint that must not be used again."""
-        if self.fresh or task.todo == "retry":
+        """Forget a checkpoint that must not be used again; get hold of any other."""
+        again = self.fresh or task.todo == "retry"
+        if again:
             shutil.rmtree(self.store.trial_folder(task.trial.key), ignore_errors=True)
+        self.store.pull(task.trial.key, replace=again)
 
     def _describe(self, tasks: list[Task]) -> None:
         """Write what a reader needs: configuration, meanings of metrics, real examples."""
@@ -160,6 +165,7 @@ class Run:
         for dataset in {t.dataset.id: t.dataset for t in tasks}.values():
             artifacts.save_reference(dataset, self.store.dataset_folder(dataset.id))
             captioned.save_real(dataset, self.store.dataset_folder(dataset.id))
+        self.store.push_shared()
 
 
 def _describe(spec: MetricSpec, order: int) -> dict[str, Any]:

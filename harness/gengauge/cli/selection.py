@@ -12,6 +12,7 @@ from gengauge.errors import UsageError
 if TYPE_CHECKING:
     from gengauge.benchmark import Benchmark
     from gengauge.plan import Job
+    from gengauge.store import RunStore
 
 
 def resolve_benchmark(name: str, registry: Any, options: dict[str, Any]) -> Benchmark:
@@ -43,6 +44,16 @@ def _setting(text: str) -> tuple[str, str]:
     if not equals or "." not in key:
         raise UsageError(f"--set '{text}' is not understood; write suite.parameter=value")
     return key, value
+
+
+def open_store(place: str) -> RunStore:
+    """Return the store of a run that is begun or gone on with."""
+    from gengauge.store import RunStore
+
+    store = RunStore(place)
+    if store.folder.exists() and not store.folder.is_dir():
+        raise UsageError(f"'{place}' is a file; give -o a folder")
+    return store
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
