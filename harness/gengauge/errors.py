@@ -30,6 +30,12 @@ class NothingSelectedError(GengaugeError):
     exit_code = 5
 
 
+class BaselineError(GengaugeError):
+    """A baseline is not there, or holds nothing that may be compared."""
+
+    exit_code = 4
+
+
 class DivergedError(Exception):
     """Training or sampling produced numbers that are not finite."""
 

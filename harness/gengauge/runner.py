@@ -169,7 +169,16 @@ class Run:
 
 
 def _describe(spec: MetricSpec, order: int) -> dict[str, Any]:
-    keys = ("label", "summary", "reference", "unit", "direction", "suite", "headline")
+    keys = (
+        "label",
+        "summary",
+        "reference",
+        "unit",
+        "direction",
+        "suite",
+        "headline",
+        "hardware_bound",
+    )
     return {**{k: getattr(spec, k) for k in keys}, "order": order}
 
 

@@ -42,4 +42,16 @@ def gengauge_reports() -> list[ReportSpec]:
             target="gengauge_reports.tidy:render_json",
             suffix=".json",
         ),
+        ReportSpec(
+            id="latex",
+            summary="ranked tables for a paper, with booktabs",
+            target="gengauge_reports.latex:render",
+            suffix=".tex",
+        ),
+        ReportSpec(
+            id="parquet",
+            summary="the tidy table with its types, for pandas, polars and DuckDB",
+            target="gengauge_reports.parquet:render",
+            suffix=".parquet",
+        ),
     ]

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gengauge.gather import Trial
 from gengauge_reports.figures import Json
-from gengauge_reports.gather import Trial
 from gengauge_reports.table import Column, Row, Table
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+=*")

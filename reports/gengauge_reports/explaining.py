@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from gengauge.aggregate import Estimate
+from gengauge.examples import side
 from gengauge_reports import notation
-from gengauge_reports.aggregate import Estimate
-from gengauge_reports.comparing import side
 from gengauge_reports.table import Cell, Column
 
 Fact = tuple[str, str]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gengauge_reports.aggregate import Estimate
-from gengauge_reports.gather import Trial
+from gengauge.aggregate import Estimate
+from gengauge.gather import Trial
 from gengauge_reports.notation import header
 from gengauge_reports.table import Column, Row, Table
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from gengauge_reports.aggregate import aggregate
+from gengauge.aggregate import aggregate
 from gengauge_reports.figures import Json, data_uri, significant
 from gengauge_reports.notation import number
 from gengauge_reports.table import Column, Row, Table

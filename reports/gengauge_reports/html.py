@@ -13,11 +13,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 
+from gengauge.gather import Runs, Trial, gather
 from gengauge.store import RunStore
 from gengauge_reports import figures, notation
 from gengauge_reports.asked import captioned, claims
 from gengauge_reports.fronts import fronts, gallery, reconstructions
-from gengauge_reports.gather import Runs, Trial, gather
 from gengauge_reports.ranking import tables
 from gengauge_reports.table import Table
 from gengauge_reports.traversals import traversals

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gengauge.gather import gather
 from gengauge.store import RunStore
-from gengauge_reports.gather import gather
 from gengauge_reports.notation import header, place, printable, signed, status
 from gengauge_reports.ranking import tables
 from gengauge_reports.table import Column, Row, Table

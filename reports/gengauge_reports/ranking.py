@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gengauge_reports.aggregate import Score, aggregate
-from gengauge_reports.comparing import Entry, examples, verdicts
-from gengauge_reports.gather import Runs, Trial, identity, labels
+from gengauge.aggregate import Score, aggregate
+from gengauge.examples import examples
+from gengauge.gather import Runs, Trial, identity, labels
+from gengauge_reports.comparing import Entry, verdicts
 from gengauge_reports.table import LAST, Cell, Column, Rank, Row, Table, column_key, protocol
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from gengauge_reports.aggregate import Estimate, Score
-from gengauge_reports.gather import Trial
+from gengauge.aggregate import Estimate, Score
+from gengauge.gather import Trial
 
 LAST = 10**6
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from gengauge.gather import gather
 from gengauge.store import RunStore
-from gengauge_reports.gather import gather
 from gengauge_reports.notation import (
     ARROWS,
     CAVEAT,

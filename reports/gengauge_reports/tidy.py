@@ -8,8 +8,8 @@ import json
 import math
 from typing import Any
 
+from gengauge.gather import gather
 from gengauge.store import COLUMNS, RunStore, tidy_rows
-from gengauge_reports.gather import gather
 
 Row = dict[str, Any]
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gengauge.aggregate import Estimate
+from gengauge.gather import Trial
 from gengauge_reports import notation
-from gengauge_reports.aggregate import Estimate
 from gengauge_reports.explaining import explanation
-from gengauge_reports.gather import Trial
 from gengauge_reports.table import Column, Row, Table
 
 

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
+from gengauge.gather import gather
 from gengauge_reports import html
 from gengauge_reports.asked import captioned, claims
-from gengauge_reports.gather import gather
 from gengauge_reports.ranking import tables
 
 PNG = base64.b64encode(b"\x89PNG a small picture").decode()

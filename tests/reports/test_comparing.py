@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gengauge.aggregate import difference_p
+from gengauge.gather import gather
 from gengauge.schema import ROW_SCHEMA
 from gengauge.statistics import paired_difference
 from gengauge_reports import html, markdown, terminal, tidy
-from gengauge_reports.aggregate import difference_p
-from gengauge_reports.gather import gather
 from gengauge_reports.ranking import tables
 from gengauge_reports.table import Rank, Row, Table
 

@@ -7,9 +7,9 @@ import json
 import pytest
 from tests_support import until
 
+from gengauge.gather import gather
 from gengauge_reports import html
 from gengauge_reports.fronts import fronts, gallery, reconstructions
-from gengauge_reports.gather import gather
 from gengauge_reports.ranking import tables
 
 

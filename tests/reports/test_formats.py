@@ -3,16 +3,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from importlib import import_module
 
+import pandas as pd
 import pytest
 from rich.cells import cell_len
 
 import gengauge_reports
+from gengauge.errors import UsageError
 from gengauge.store import COLUMNS, RunStore
-from gengauge_reports import html, markdown, notation, terminal, tidy
+from gengauge_reports import html, latex, markdown, notation, parquet, terminal, tidy
 
 SPECS = gengauge_reports.gengauge_reports()
 
@@ -192,3 +195,43 @@ def test_completions_stand_beside_how_the_text_went_on(factory, make_score):
 
 def test_an_interval_as_narrow_as_rounding_is_not_written():
     assert notation.spread(81.0, 81.0 - 1e-12, 81.0 + 1e-12) == ("81", "")
+
+
+def test_latex_rows_have_the_columns_that_are_declared(run):
+    text = latex.render([run]).decode()
+    for table in text.split("\\begin{tabular}")[1:]:
+        declared = len(table[1 : table.index("}")])
+        body = table[: table.index("\\end{tabular}")].split("\\toprule")[1]
+        rows = [line for line in body.splitlines() if line.endswith(r" \\")]
+        assert len(rows) > 2
+        assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {declared}
+    assert "$\\leq$2.123 $\\pm$ 0.089" in text
+
+
+def test_latex_runs_nothing_that_a_name_says():
+    hostile = "\\input{/etc/passwd} %&_#$~^{} 模\u0000\ud83d"
+    written = latex.text(hostile)
+    assert re.sub(r"\\(textbackslash|textasciitilde|textasciicircum)\{\}|\\[%&_#${}]", "", written)[
+        :17
+    ].startswith("input/etc/passwd ")
+    assert written.count("{") == written.count("}")
+    assert "[cjk unified ideograph-6a21]" in written
+    written.encode("utf-8")
+
+
+def test_parquet_is_the_tidy_table_with_types(run):
+    frame = pd.read_parquet(io.BytesIO(parquet.render([run])))
+    expected = tidy.rows([run])
+    assert list(frame.columns) == list(COLUMNS)
+    assert len(frame) == len(expected)
+    assert str(frame["value"].dtype) == "Float64"
+    assert str(frame["seed"].dtype) == "Int64"
+    for name in ("value", "n_samples", "metric", "reason"):
+        got = [None if v is pd.NA else v for v in frame[name]]
+        assert got == [row[name] for row in expected]
+
+
+def test_parquet_says_what_it_lacks(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match=r"pip install 'gengauge\[parquet\]'"):
+        parquet.render([run])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gengauge_reports.aggregate import aggregate, difference_p, holm
-from gengauge_reports.gather import gather
+from gengauge.aggregate import aggregate, difference_p, holm
+from gengauge.gather import gather
 from gengauge_reports.ranking import tables
 from gengauge_reports.table import Rank, Table
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from gengauge import Dataset, Split
 from gengauge.artifacts import LATENTS, STEPS, save_traversals
+from gengauge.gather import gather
 from gengauge_reports import html
-from gengauge_reports.gather import gather
 from gengauge_reports.ranking import tables
 from gengauge_reports.traversals import traversals
 

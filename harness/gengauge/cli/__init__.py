@@ -12,6 +12,8 @@ import click
 VERBS = {
     "run": "Train every model that fits a benchmark, score it and write the report.",
     "report": "Render finished runs as html, md, csv, json or a table.",
+    "compare": "Test a candidate run against a baseline: the gate for CI.",
+    "baseline": "Condense a run to a small baseline file for a repository.",
     "list": "List models, datasets, metrics, suites, benchmarks, plugins or reports.",
     "show": "Show one thing whole: parameters, source, what it can be scored on.",
     "weights": "Say which embedders' weights are here, fetch them, or say where they go.",
