@@ -3,6 +3,8 @@
 python benchmarks/store.py                both
 python benchmarks/store.py load [N]       the tidy table of N trials with 20 scores each
 python benchmarks/store.py again [N]      a run of N trials that are all done, and its reports
+
+Both use one thread: what counts is its CPU time, which is the time that passes on a free core.
 """
 
 from __future__ import annotations
@@ -81,13 +83,13 @@ def _timed_load(folder: Path, size: int, trials: int) -> bool:
         for _ in range(some):
             json.loads(stream.readline())
         plain = (time.process_time() - start) * trials / some
-    good = rows == trials * SCORES and wall < LOAD
+    good = rows == trials * SCORES and cpu < LOAD
     print(f"  {size / 1e9:.2f} GB of records, {size // trials} bytes each; {rows:.0f} rows")
     print(
         f"  {wall:.1f} s ({cpu:.1f} s of CPU), {cpu / plain:.2f} x what the json module takes to "
         f"parse the lines alone; {peak / 1e9:.2f} GB at its peak"
     )
-    return _verdict(good, f"under {LOAD:.0f} s")
+    return _verdict(good, f"under {LOAD:.0f} s on a core of its own")
 
 
 def again(trials: int = 10_000) -> bool:
@@ -168,7 +170,8 @@ def _run_again(folder: Path, arguments: list[str], models: int, seeds: int) -> b
     page = (folder / "report.html").stat().st_size
     print(f"again: {models} model(s) with {seeds} seeds each; a page of {page / 1e6:.1f} MB")
     print(f"  {wall:.1f} s ({cpu:.1f} s of CPU), {wall / nothing:.1f} x `gengauge list models`")
-    return _verdict(wall < AGAIN and every in done.stderr, f"under {AGAIN:.0f} s, none run")
+    good = cpu < AGAIN and every in done.stderr
+    return _verdict(good, f"under {AGAIN:.0f} s on a core of its own, none run")
 
 
 def _cpu() -> float:

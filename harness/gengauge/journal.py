@@ -29,7 +29,13 @@ _LOOK = 0.005  # seconds between two tries
 
 def encode(record: Record) -> bytes:
     """Return a record as one line; ``ValueError`` for a number that is not finite."""
-    return json.dumps(record, allow_nan=False, sort_keys=True).encode() + b"\n"
+    line = json.dumps(record, allow_nan=False, sort_keys=True).encode()
+    return (_whole(record) if b"\\ud" in line else line) + b"\n"
+
+
+def _whole(record: Record) -> bytes:
+    """Return JSON in which a half of a surrogate pair, as a file's name may hold, is a ``?``."""
+    return json.dumps(record, ensure_ascii=False, sort_keys=True).encode(errors="replace")
 
 
 def parse(line: bytes) -> Record:
@@ -37,7 +43,7 @@ def parse(line: bytes) -> Record:
     try:
         record: Record = orjson.loads(line)
     except orjson.JSONDecodeError:
-        record = json.loads(line)  # takes halves of surrogate pairs, which a file's name may hold
+        record = orjson.loads(_whole(json.loads(line)))
     record["trial"], record["scores"], record["status"]
     return record
 
