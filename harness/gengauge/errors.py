@@ -36,6 +36,12 @@ class BaselineError(GengaugeError):
     exit_code = 4
 
 
+class NotComparableError(GengaugeError):
+    """What is to be compared was not measured on the same thing."""
+
+    exit_code = 4
+
+
 class DivergedError(Exception):
     """Training or sampling produced numbers that are not finite."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gengauge import artifacts, captioned, provenance, seeds
+from gengauge import artifacts, captioned, provenance, seeds, trust
 from gengauge.budget import Budget
 from gengauge.data import Dataset
 from gengauge.errors import DivergedError, UnsupportedError
@@ -179,7 +179,8 @@ def _restore(job: Job, dataset: Dataset, device: torch.device, folder: Path, tri
         with seeds.global_seed(trial.stage_seed("train")):
             model.fit(_visible(job, dataset), FitRun(0, Budget.parse(trial.budget), device))
     else:
-        model.load(folder / "checkpoint", device)
+        with trust.no_pickles(f"the checkpoint of '{trial.label}'"):
+            model.load(folder / "checkpoint", device)
     return model
 
 

@@ -6,6 +6,7 @@ when its holder dies. On reading, later lines win and scores are merged, so noth
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import time
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
+from gengauge import guarded, sound
 
 try:
     import fcntl
@@ -38,14 +41,12 @@ def _whole(record: Record) -> bytes:
     return json.dumps(record, ensure_ascii=False, sort_keys=True).encode(errors="replace")
 
 
-def parse(line: bytes) -> Record:
-    """Return the record of a line; ``ValueError``, ``KeyError`` or ``TypeError`` if it is none."""
+def parse(line: bytes) -> Any:
+    """Return what a line says, None where it is no JSON or longer than any record."""
     try:
-        record: Record = orjson.loads(line)
+        return orjson.loads(line) if len(line) < guarded.LINE else None
     except orjson.JSONDecodeError:
-        record = orjson.loads(_whole(json.loads(line)))
-    record["trial"], record["scores"], record["status"]
-    return record
+        return guarded.parsed(line)  # takes what another program may have written
 
 
 def read(path: Path, warnings: list[str]) -> Iterator[tuple[int, Record]]:
@@ -57,12 +58,17 @@ def read(path: Path, warnings: list[str]) -> Iterator[tuple[int, Record]]:
     with path.open("rb", buffering=_BUFFER) as handle:
         for number, line in enumerate(handle, start=1):
             if not line.isspace():
-                try:
-                    yield offset, parse(line)
-                except (ValueError, KeyError, TypeError):
+                record = parse(line)
+                if record is None:
                     cut = not line.endswith(b"\n")
                     what = "cut off (an interrupted write)" if cut else "damaged"
                     warnings.append(f"{path}: line {number} is {what} and was left out")
+                elif problem := sound.wrong(record):
+                    warnings.append(
+                        f"{path}: line {number} is damaged ({problem}) and was left out"
+                    )
+                else:
+                    yield offset, record
             offset += len(line)
 
 
@@ -70,13 +76,14 @@ def read_at(path: Path, offset: int) -> Record:
     """Return the record of the line that starts at ``offset``."""
     with path.open("rb") as handle:
         handle.seek(offset)
-        return parse(handle.readline())
+        record: Record = parse(handle.readline())
+        return record
 
 
 def score_id(score: dict[str, Any]) -> tuple[str, ...]:
     """Return what tells one score of a trial from another."""
     embedder = (score.get("embedder") or {}).get("id", "")
-    return (score["suite"], score["metric"], embedder, score["split"])
+    return (score["suite"], score["metric"], embedder, score.get("split") or "")
 
 
 def merge(old: Record, new: Record) -> Record:
@@ -91,7 +98,7 @@ def merge(old: Record, new: Record) -> Record:
     if old["status"] != "ok" or not same:
         return new
     scores = {score_id(s): s for s in [*old["scores"], *new["scores"]]}
-    return {**new, "scores": list(scores.values()), "started_at": old["started_at"]}
+    return {**new, "scores": list(scores.values()), "started_at": old.get("started_at")}
 
 
 def fold(told: Iterable[tuple[int, Record]]) -> Record:
@@ -166,3 +173,15 @@ def _ends_with_newline(path: Path) -> bool:
     with path.open("rb") as handle:
         handle.seek(-1, os.SEEK_END)
         return handle.read(1) == b"\n"
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Hold the cycle collector back: it would walk again and again over records without cycles."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()

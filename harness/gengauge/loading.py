@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from gengauge import trust
 from gengauge.checks import check_dataset
 from gengauge.data import Dataset
 from gengauge.errors import NotReadyError, UsageError
@@ -15,7 +16,8 @@ from gengauge.specs import DatasetSpec, EmbedderSpec
 def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
     """Return a dataset by its spec, each split cut to ``limit`` examples where one is given."""
     try:
-        dataset = load_target(spec.target)(spec)
+        with trust.tensors_only(f"the file of '{spec.id}'"):
+            dataset = load_target(spec.target)(spec)
     except UsageError as error:  # a file of the user's: what is wrong with it is in the text
         raise UsageError(f"dataset '{spec.id}': {error}") from None
     except Exception as error:  # a plugin may raise anything
@@ -37,7 +39,9 @@ def load_embedder(spec: EmbedderSpec, device: torch.device) -> Embedder:
     ``UsageError`` for a file that the user named and that cannot be one.
     """
     try:
-        embedder: Embedder = load_target(spec.target)(**spec.arguments)
+        build = load_target(spec.target)
+        with trust.no_pickles(f"the file of '{spec.id}'"):
+            embedder: Embedder = build(**spec.arguments)
         if hasattr(embedder, "to"):  # a large network goes where the run is
             embedder.to(device)
     except UsageError:  # a path of the user's: better said before anything is trained

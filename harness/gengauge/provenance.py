@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import platform
+import re
+import shlex
 import subprocess
 import sys
 from functools import cache
@@ -14,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    "gengauge", "torch", "torchvision", "torch-fidelity", "open-clip-torch", "numpy", "scipy",
-    "scikit-learn", "pandas", "pluggy", "zuko", "POT", "safetensors",
+    "gengauge", "torch", "torchvision", "torch-fidelity", "open-clip-torch", "timm", "numpy",
+    "scipy", "scikit-learn", "scikit-image", "pandas", "pillow", "pluggy", "zuko", "torchdiffeq",
+    "POT", "safetensors", "diffusers", "accelerate", "peft", "transformers", "tokenizers",
+    "huggingface-hub", "ray", "submitit", "fsspec", "s3fs",
 )  # fmt: skip
 
 
@@ -51,10 +55,42 @@ def environment(device: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "gpu": gpu,
         "cuda": torch.version.cuda if gpu else None,
+        "memory": memory(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "determinism": determinism(),
         "packages": {name: found for name in PACKAGES if (found := installed(name))},
         "git": git_revision(),
     }
+
+
+def determinism() -> dict[str, Any]:
+    """Return the switches that decide whether the same command gives the same bits again."""
+    import torch
+
+    return {
+        "cudnn": torch.backends.cudnn.deterministic,
+        "cudnn benchmark": torch.backends.cudnn.benchmark,
+        "float32 matmul": torch.get_float32_matmul_precision(),
+        "cudnn tf32": torch.backends.cudnn.allow_tf32,
+        "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+        "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED"),
+    }
+
+
+def memory() -> int | None:
+    """Return the machine's memory in bytes, None where it is not told."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def command_line() -> str:
+    """Return the command this process was started with, passwords in addresses left out."""
+    program = Path(sys.argv[0]).name if sys.argv else ""
+    program = "gengauge" if program == "__main__.py" else program  # python -m gengauge
+    line = shlex.join([program, *sys.argv[1:]])
+    return re.sub(r"://[^/@\s]*@", "://***@", line)
 
 
 def hardware(device: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from gengauge import hooks
+from gengauge.admission import refusal
 from gengauge.errors import SpecError, UsageError, unknown
 from gengauge.specs import (
     BenchmarkSpec,
@@ -43,7 +44,10 @@ _KINDS: dict[str, type[Spec]] = {
 
 @dataclass
 class Plugin:
-    """One entry point: where it came from, what it registered, and what is wrong with it."""
+    """One entry point: where it came from, what it registered, and what is wrong with it.
+
+    One that is ``denied`` was not imported: the text says by what.
+    """
 
     name: str
     module: str
@@ -52,6 +56,7 @@ class Plugin:
     specs: dict[str, list[Spec]] = field(default_factory=dict)
     error: str = ""
     trace: str = ""
+    denied: str = ""
 
 
 class Registry:
@@ -71,6 +76,9 @@ class Registry:
         version = distribution.version if distribution else ""
         plugin = Plugin(name, module, label, version)
         self.plugins.append(plugin)
+        plugin.denied = refusal(name, module, label)
+        if plugin.denied:
+            return
         try:
             code = importlib.import_module(module)
             self._register(plugin, code)
@@ -192,8 +200,13 @@ class Registry:
             if isinstance(other, EmbedderSpec) and id_ in other.also:
                 return other
         if id_ not in known:
-            raise unknown(kind[:-1], id_, known)
+            raise UsageError(f"{unknown(kind[:-1], id_, known)}{self._unseen()}")
         return known[id_]
+
+    def _unseen(self) -> str:
+        """Say which plugins were not imported: what is looked for may be in one of them."""
+        denied = [f"{p.name} ({p.distribution}) is {p.denied}" for p in self.plugins if p.denied]
+        return f"; not looked into: {', '.join(denied)}" if denied else ""
 
     def embedder(self, id_: str) -> EmbedderSpec:
         """Return the embedder that ``id_`` names, by another name or a path too."""

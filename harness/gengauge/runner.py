@@ -113,6 +113,7 @@ class Run:
         records = []
         for task, record, seconds in trials.run(listener):
             record["command"] = self.command(task.job)
+            record["command_line"] = provenance.command_line()
             record["position"], record["workers"] = place[task.trial.key], workers
             if record["status"] != "ok":
                 self.store.check()  # where nothing can be written, it was no fault of the trial's

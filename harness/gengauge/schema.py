@@ -48,7 +48,8 @@ RECORD_SCHEMA: dict[str, Any] = {
         "timing": {"type": "object"}, "peak_memory": {"type": "object"}, "environment": _TEXT,
         "error": _OBJECT, "command": _TEXT, "artifacts": {"type": "array", "items": _TEXT},
         "position": {"type": "integer"}, "workers": {"type": "integer"},
-    }, optional=("position", "workers")),
+        "command_line": _TEXT,
+    }, optional=("position", "workers", "command_line")),
 }  # fmt: skip
 
 _ROW_TYPES: dict[str, Any] = {

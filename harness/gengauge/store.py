@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gengauge import journal, tidy
+from gengauge import guarded, journal, sound, tidy
 from gengauge.errors import StorageError, UsageError
 from gengauge.journal import Record, merge, score_id
 from gengauge.tidy import COLUMNS, tidy_rows
@@ -98,9 +98,11 @@ class RunStore:
         """Return one record a trial, in the order they were planned, later lines merged over it."""
         told: dict[str, list[tuple[int, Record]]] = {}
         self.warnings = []
-        for file, path in enumerate(self._files()):
-            for _, record in journal.read(path, self.warnings):
-                told.setdefault(record["trial"], []).append((file, record))
+        files = self._files()
+        with journal.uncollected():
+            for file, path in enumerate(files):
+                for _, record in journal.read(path, self.warnings):
+                    told.setdefault(record["trial"], []).append((file, record))
         # trials that run side by side end in any order; a report must not show which
         return sorted(map(journal.fold, told.values()), key=lambda r: r.get("position") or 0)
 
@@ -196,8 +198,9 @@ class RunStore:
     def curve(self, key: str) -> list[dict[str, float]]:
         """Return a trial's learning curve, one dict a point; empty where there is none."""
         self.fetch()
-        path = self.trial_folder(key) / "curve.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = guarded.artifact(self.trial_folder(key) / "curve.jsonl").splitlines()
+        points = [p for line in lines if isinstance(p := guarded.parsed(line), dict)]
+        return [{k: v for k, v in p.items() if isinstance(v, int | float)} for p in points]
 
     def per_example(self, key: str, name: str) -> NDArray[np.float64] | None:
         """Return a trial's values ``[n]`` of one score, ``metric`` or ``metric.embedder``.
@@ -208,13 +211,13 @@ class RunStore:
 
         self.fetch()
         path = self.trial_folder(key) / "per_example.safetensors"
-        if name not in self._kept.get(key, {name}) or not path.exists():
+        if name not in self._kept.get(key, {name}) or not guarded.inside(path):
             return None
         try:
             with safe_open(path, "numpy") as stored:
                 names = self._kept[key] = frozenset(stored.keys())
                 found = stored.get_tensor(name) if name in names else None
-        except (OSError, SafetensorError):
+        except (OSError, SafetensorError, TypeError, ValueError):
             return None
         return None if found is None else found.astype("float64")
 
@@ -225,7 +228,7 @@ class RunStore:
     def environments(self) -> dict[str, dict[str, Any]]:
         """Return every environment trials of this run refer to, by id."""
         paths = sorted((self.folder / "environments").glob("*.json"))
-        return {p.stem: json.loads(p.read_text()) for p in paths}
+        return {p.stem: sound.environment(guarded.small_json(p)) for p in paths}
 
     def add_metrics(self, metrics: dict[str, dict[str, Any]]) -> None:
         """Keep what each metric means beside its numbers: a report may outlive the plugin."""
@@ -240,7 +243,7 @@ class RunStore:
         """Return label, summary, reference, unit, direction, headline and order of each metric."""
         found: dict[str, dict[str, Any]] = {}
         for path in sorted(self.folder.glob("metrics*.json")):
-            found.update(json.loads(path.read_text()))
+            found.update(sound.metrics(guarded.small_json(path)))
         return found
 
 

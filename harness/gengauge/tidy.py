@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gengauge.journal import Record, fold, read, read_at
+from gengauge.journal import Record, fold, read, read_at, uncollected
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +46,9 @@ def tidy_rows(record: Record) -> list[dict[str, Any]]:
 
 
 def _of_trial(record: Record) -> tuple[Any, ...]:
-    model = record["model"]
+    model, seeds = record["model"], record.get("seeds") or {}
     return (
-        model["id"], model["family"], record["dataset"]["id"], record["seeds"]["seed"],
+        model["id"], model["family"], record["dataset"]["id"], seeds.get("seed"),
         record["status"], record["trial"],
     )  # fmt: skip
 
@@ -67,7 +65,7 @@ def frame(paths: Sequence[Path], warnings: list[str]) -> pd.DataFrame:
     with several is read again at the end and merged as ``fold`` does.
     """
     table, places = _Columns(), dict[str, list[tuple[int, int]]]()
-    with _no_collector():
+    with uncollected():
         for file, path in enumerate(paths):
             for offset, record in read(path, warnings):
                 found = places.setdefault(record["trial"], [])
@@ -166,15 +164,3 @@ class _Columns:
 def _counted(column: NDArray[np.float64], name: str) -> NDArray[Any]:
     """Return counts as whole numbers, where every row has one."""
     return column.astype(np.int64) if name in _COUNTS and not np.isnan(column).any() else column
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Hold the cycle collector back: it would walk again and again over rows without cycles."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()

@@ -19,6 +19,7 @@ from typing import IO
 from urllib.request import Request, urlopen
 
 from gengauge.errors import NotReadyError
+from gengauge.guarded import most
 from gengauge.places import OFFLINE, cache_folder, offline
 from gengauge.specs import WeightsFile
 
@@ -128,7 +129,7 @@ def fetch(file: WeightsFile, progress: Progress = lambda done, total: None) -> P
     with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as half_made:
         part = Path(half_made.name)
         try:
-            sha256, size = _download(file.url, half_made, progress)
+            sha256, size = _download(file, half_made, progress)
         except (OSError, HTTPException, ValueError) as error:
             _drop(part)
             reason = f"{type(error).__name__}: {error}"
@@ -149,11 +150,13 @@ def fetch(file: WeightsFile, progress: Progress = lambda done, total: None) -> P
     return target
 
 
-def _download(url: str, to: IO[bytes], progress: Progress) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    with urlopen(Request(url, headers={"User-Agent": "gengauge"}), timeout=60) as source:
+def _download(file: WeightsFile, to: IO[bytes], progress: Progress) -> tuple[str, int]:
+    digest, size, limit = hashlib.sha256(), 0, file.size or most()
+    with urlopen(Request(file.url, headers={"User-Agent": "gengauge"}), timeout=60) as source:
         total = int(source.headers.get("Content-Length") or 0)
         while block := source.read(_BLOCK):
+            if size + len(block) > limit:  # a server may go on for ever
+                raise ValueError(f"it sends more than {limit:,} bytes")
             to.write(block)
             digest.update(block)
             size += len(block)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gengauge import guarded
 from gengauge.gather import Trial
 from gengauge_reports.figures import Json
 from gengauge_reports.table import Column, Row, Table
@@ -88,9 +88,9 @@ def captioned(table: Table, trials: Sequence[Trial]) -> Json | None:
 def _rows(folder: Path) -> dict[str, str]:
     """Return each caption's image of a folder as PNG in base64; empty where there are none."""
     path = folder / "captioned.json"
-    rows = json.loads(path.read_text()).get("rows", []) if path.exists() else []
+    rows = guarded.artifact_json(path).get("rows")
     return {
-        str(row["caption"]): str(row["png"])
-        for row in rows
-        if _BASE64.fullmatch(str(row.get("png", "")))
+        str(row.get("caption")): str(row["png"])
+        for row in (rows if isinstance(rows, list) else ())
+        if isinstance(row, dict) and _BASE64.fullmatch(str(row.get("png", "")))
     }

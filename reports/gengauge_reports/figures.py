@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gengauge import guarded
 from gengauge.aggregate import Estimate
 from gengauge.gather import Trial
 from gengauge_reports.notation import header
@@ -116,20 +116,27 @@ def clouds(table: Table, trials: Sequence[Trial]) -> list[Json]:
     found = []
     for trial in trials:
         truth = trial.store.dataset_folder(table.dataset) / "points.json"
-        if truth.exists():
-            found.append({"model": None, "title": "data", **_cloud(truth)})
+        if cloud := _cloud(truth):
+            found.append({"model": None, "title": "data", **cloud})
             break
     for row in (*table.models, *table.controls):
         for trial in row.trials:
             path = trial.store.trial_folder(trial.key) / "points.json"
-            if trial.ok and path.exists():
-                found.append({"model": row.label, "title": row.label, **_cloud(path)})
+            if trial.ok and (cloud := _cloud(path)):
+                found.append({"model": row.label, "title": row.label, **cloud})
                 break
     return found
 
 
-def _cloud(path: Path) -> Json:
-    content = json.loads(path.read_text())
+def _cloud(path: Path) -> Json | None:
+    content = guarded.artifact_json(path)
+    try:
+        return _points(content) if content else None
+    except (LookupError, TypeError, ValueError, ArithmeticError):  # not as we write them
+        return None
+
+
+def _points(content: Json) -> Json:
     density = content.get("density")
     if density is not None:
         density = {
@@ -152,12 +159,13 @@ def grids(table: Table, trials: Sequence[Trial]) -> list[Json]:
 
 def texts(table: Table, trials: Sequence[Trial]) -> list[Json]:
     """Return samples of text: real ones first, then models, then controls."""
-    return _samples(table, trials, ("real.txt", "samples.txt"), "text", _text)
+    return _samples(table, trials, ("real.txt", "samples.txt"), "text", guarded.artifact_text)
 
 
 def completions(table: Table, trials: Sequence[Trial]) -> list[Json]:
     """Return how real beginnings of text went on, then how models and controls go on from them."""
-    found = _samples(table, trials, ("completions.txt", "completions.txt"), "text", _text)
+    names = ("completions.txt", "completions.txt")
+    found = _samples(table, trials, names, "text", guarded.artifact_text)
     return found if any(sheet["role"] != "data" for sheet in found) else []
 
 
@@ -184,13 +192,9 @@ def _samples(
     return found
 
 
-def _text(path: Path) -> str:
-    return path.read_text("utf-8", errors="replace") if path.exists() else ""
-
-
 def data_uri(path: Path) -> str:
     """Return a PNG file as a data URI; empty where it is missing or no PNG."""
-    content = path.read_bytes() if path.exists() else b""
+    content = guarded.artifact(path)
     if not content.startswith(_PNG):
         return ""
     return "data:image/png;base64," + base64.b64encode(content).decode()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from gengauge import guarded
 from gengauge.aggregate import aggregate
 from gengauge_reports.figures import Json, data_uri, significant
 from gengauge_reports.notation import number
@@ -36,23 +36,32 @@ def reconstructions(table: Table) -> list[Json]:
         for trial in (t for t in row.trials if t.ok):
             folder = trial.store.trial_folder(trial.key)
             if uri := data_uri(folder / "reconstructions.png"):
-                path = folder / "reconstructions.json"
-                about = json.loads(path.read_text()) if path.exists() else {}
+                about = guarded.artifact_json(folder / "reconstructions.json")
                 role = "control" if row.control else "model"
                 found.append({
                     "title": row.label, "uri": uri, "role": role, "seed": trial.seed,
-                    "columns": [str(c) for c in about.get("columns") or ()],
-                    "noise": about.get("noise"),
+                    **_columns(about),
                 })  # fmt: skip
                 break
     return found
 
 
-def _about(path: Path) -> Json:
-    content = json.loads(path.read_text()) if path.exists() else {}
-    pairs = content.get("pairs") or []
+def _columns(about: Json) -> Json:
+    columns, noise = about.get("columns"), about.get("noise")
     return {
-        "distances": _distances(pairs),
+        "columns": [str(c) for c in (columns if isinstance(columns, list) else ())],
+        "noise": noise if isinstance(noise, int | float) else None,
+    }
+
+
+def _about(path: Path) -> Json:
+    content = guarded.artifact_json(path)
+    try:
+        distances = _distances(content.get("pairs") or [])
+    except (LookupError, TypeError, ValueError, AttributeError):  # not as we write them
+        distances = ""
+    return {
+        "distances": distances,
         "embedder": str(content.get("embedder") or ""),
         "order": str(content.get("order") or ""),
     }

@@ -213,5 +213,6 @@ def trial_facts(trial: Trial) -> dict[str, Any]:
         "started": record.get("started_at") or "",
         "environment": record.get("environment") or "",
         "command": record.get("command") or "",
+        "command_line": record.get("command_line") or "",
         "key": trial.key,
     }

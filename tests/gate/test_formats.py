@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from gate_runs import HOSTILE, record, run
+from gate_runs import HOSTILE, READ, record, run
 
 from gengauge.errors import BaselineError, UsageError
 from gengauge.gate.cells import BLOCKS, Key
@@ -97,7 +97,7 @@ def test_json_lists_everything(hostile):
     assert content["failed_trials"][0]["reason"].startswith("seed 0 timeout: Boom")
     found = {o["model"]: o["status"] for o in content["outcomes"]}
     assert found == {
-        HOSTILE: "worse", "gone": "missing", "gan": "crashed", "gmm": "incomparable",
+        READ: "worse", "gone": "missing", "gan": "crashed", "gmm": "incomparable",
         "fresh": "new",
     }  # fmt: skip
     worse = next(o for o in content["outcomes"] if o["status"] == "worse")

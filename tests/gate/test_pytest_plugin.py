@@ -31,7 +31,7 @@ def test_a_fresh_project(pytester):
     run(pytester.path / "before", record())
     run(pytester.path / "after", record(value=12.0))
     pytester.makepyfile(PROJECT)
-    done = pytester.runpytest_subprocess("-p", "gengauge.pytest_plugin", "-n", "0")
+    done = pytester.runpytest_subprocess("-n", "0")
     done.assert_outcomes(passed=3, failed=1)
     done.stdout.fnmatch_lines([
         "*gate missed (1 worse)*",
@@ -47,7 +47,7 @@ def test_alpha_can_be_set(pytester):
     pytester.makepyfile(
         "def test_it(gengauge):\n    gengauge.assert_no_regression('before', 'after')\n"
     )
-    options = ("-p", "gengauge.pytest_plugin", "-n", "0")
+    options = ("-n", "0")
     pytester.runpytest_subprocess(*options).assert_outcomes(failed=1)
     stricter = pytester.runpytest_subprocess(*options, "--gengauge-alpha", "0.01")
     stricter.assert_outcomes(passed=1)
@@ -62,7 +62,7 @@ def test_a_run_of_ones_own(pytester):
         "    assert before != now\n"
         "    gengauge.assert_no_regression(before, now)\n"
     )
-    done = pytester.runpytest_subprocess("-p", "gengauge.pytest_plugin", "-n", "0")
+    done = pytester.runpytest_subprocess("-n", "0")
     done.assert_outcomes(passed=1)
 
 

@@ -64,7 +64,10 @@ def test_a_writer_that_is_held_up_takes_a_file_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = RunStore(tmp_path)
-    one = {"trial": "a", "scores": [], "status": "ok"}
+    one = {
+        "trial": "a", "scores": [], "status": "ok", "model": {"id": "m", "family": "f"},
+        "dataset": {"id": "d"},
+    }  # fmt: skip
     store.append(one)
     monkeypatch.setattr(journal, "_PATIENCE", 0.0)
     with journal.appending(tmp_path / "records.jsonl") as handle:

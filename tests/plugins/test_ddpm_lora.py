@@ -92,6 +92,18 @@ def test_a_merged_model_is_a_checkpoint_of_ddpm(trained, tmp_path):
                                atol=1e-4)  # fmt: skip
 
 
+def test_an_adapter_in_a_pickle_is_not_read(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("GENGAUGE_TRUST", "")
+    trained.save(tmp_path)
+    weights = tmp_path / "adapter" / "adapter_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(UsageError, match=r"a pickle \(adapter_model.bin\).*--trust"):
+        DDPMLoRA(**SMALL).load(tmp_path, torch.device("cpu"))
+    weights.with_suffix(".bin").unlink()
+    with pytest.raises(UsageError, match="holds no adapter"):  # and no hub is asked for one
+        DDPMLoRA(**SMALL).load(tmp_path, torch.device("cpu"))
+
+
 def test_base_and_adapter_are_stored_apart(trained, tmp_path):
     import peft
 

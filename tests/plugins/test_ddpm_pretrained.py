@@ -126,3 +126,29 @@ def test_networks_of_another_kind_are_refused(tmp_path):
     assert index["num_class_embeds"] == 3
     with pytest.raises(UsageError, match="take no classes"):
         fitted(tmp_path, pictures())
+
+
+@pytest.mark.parametrize("saved", ["ddim"], indirect=True)
+def test_weights_in_a_pickle_are_read_with_trust_alone(saved, monkeypatch):
+    """And then as tensors alone: diffusers asks torch for no more."""
+    monkeypatch.setenv("GENGAUGE_TRUST", "")
+    pipeline, folder = saved
+    wanted = fitted(folder, pictures())[0].sample(3, None, torch.Generator().manual_seed(0))
+    for path in (folder / "unet").glob("*.safetensors"):
+        path.unlink()
+    pipeline.unet.save_pretrained(folder / "unet", safe_serialization=False)
+    with pytest.raises(UsageError, match=r"a pickle \(diffusion_pytorch_model.bin\).*--trust"):
+        fitted(folder, pictures())
+    monkeypatch.setenv("GENGAUGE_TRUST", "1")
+    made = fitted(folder, pictures())[0].sample(3, None, torch.Generator().manual_seed(0))
+    assert torch.equal(made, wanted)
+
+
+@pytest.mark.parametrize("saved", ["ddim"], indirect=True)
+def test_a_scheduler_is_none_but_a_scheduler(saved):
+    _, folder = saved
+    index = json.loads((folder / "model_index.json").read_text())
+    index["scheduler"] = ["diffusers", "DiffusionPipeline"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(UsageError, match="there is no scheduler DiffusionPipeline"):
+        fitted(folder, pictures())

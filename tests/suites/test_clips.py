@@ -221,6 +221,9 @@ def test_a_folder_of_the_users_is_the_same_network(tmp_path):
     assert mine.features(large).shape == (2, mine.features(x).shape[1])
     (copy / CONFIG).write_text((copy / CONFIG).read_text() + "\n")
     assert LocalClip(str(copy)).sha256 != mine.sha256
+    (copy / "open_clip_pytorch_model.bin").touch()  # open_clip might prefer it
+    with pytest.raises(UsageError, match=r"no \*.bin or \*.pth"):
+        LocalClip(str(copy))
 
 
 def test_a_folder_that_holds_no_clip_is_refused(tmp_path):

@@ -256,9 +256,17 @@ def test_the_gradient_passes_the_resizing(clip_file: WeightsFile) -> None:
     assert float((gradient * along).sum()) == pytest.approx(quotient, rel=1e-5)
 
 
-def test_a_file_at_a_path_is_known_by_its_content(folder: Path, clip_file: WeightsFile) -> None:
-    """The canonical file by any name has the hash of the published embedder."""
+def test_a_file_at_a_path_is_known_by_its_content(
+    folder: Path, clip_file: WeightsFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The canonical file by any name has the hash of the published embedder.
+
+    One that is not is a program of somebody's, and needs trust.
+    """
     path = folder / clip_file.name
+    with pytest.raises(UsageError, match=r"none that OpenAI has published.*--trust"):
+        ArchiveAtPath(str(path))
+    monkeypatch.setenv("GENGAUGE_TRUST", "1")
     mine, published = ArchiveAtPath(str(path)), ClipEmbedder("clip/ViT-B-32", file=clip_file)
     assert mine.id == f"openai:{path}"
     assert mine.sha256 == published.sha256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,12 @@ from safetensors.numpy import save_file
 from gengauge.store import RunStore
 
 HOSTILE = "<script>alert(1)</script>|`*\x00\ud83d @all"
+READ = HOSTILE.encode(errors="replace").decode()  # half a pair of surrogates is no text
+
+
+def named(text: str) -> str:
+    """A trial's key is a hash, and can name a folder."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
 
 
 def record(model="vae", seed=0, value=10.0, *, status="ok", code="gg==1+a", at=0, **score) -> dict:
@@ -23,7 +30,7 @@ def record(model="vae", seed=0, value=10.0, *, status="ok", code="gg==1+a", at=0
         **score,
     }]  # fmt: skip
     return {
-        "schema_version": 1, "trial": f"{model}{seed}{code}", "status": status,
+        "schema_version": 1, "trial": named(f"{model}{seed}{code}"), "status": status,
         "started_at": f"2026-01-01T00:00:{at:02d}+00:00",
         "model": {"id": model, "family": "vae", "parameters": {}, "code": code, "version": "1"},
         "dataset": {"id": "digits"}, "seeds": {"seed": seed}, "budget": "1 steps",

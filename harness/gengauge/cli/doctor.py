@@ -105,8 +105,11 @@ def _plugins(registry: Any) -> list[dict[str, Any]]:
         _row(f"plugin {p.name}", "broken", p.error, f"see: gengauge show {p.name}")
         for p in registry.broken
     ]
-    working = len(registry.plugins) - len(registry.broken)
-    return [_row("plugins", "ok", f"{working} working, {len(registry.broken)} broken"), *rows]
+    denied = sum(bool(p.denied) for p in registry.plugins)
+    working = len(registry.plugins) - len(registry.broken) - denied
+    found = f"{working} working, {len(registry.broken)} broken"
+    found += f", {denied} denied" if denied else ""
+    return [_row("plugins", "ok", found), *rows]
 
 
 def _targets(registry: Any) -> list[dict[str, Any]]:

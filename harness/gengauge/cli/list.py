@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gengauge.cli.output import Names, format_option, open_registry, plugin_option, write_rows
-from gengauge.registry import Registry
+from gengauge.registry import Plugin, Registry
 
 Row = dict[str, Any]
 
@@ -49,10 +49,14 @@ def _plugins(registry: Registry) -> Iterable[Row]:
     for p in registry.plugins:
         offers = [f"{len(specs)} {kind}" for kind, specs in p.specs.items() if specs]
         yield {
-            "id": p.name, "status": "broken" if p.error else "ok", "module": p.module,
+            "id": p.name, "status": _status(p), "module": p.module,
             "distribution": p.distribution, "version": p.version, "offers": offers,
-            "reason": p.error or None,
+            "reason": p.error or p.denied or None,
         }  # fmt: skip
+
+
+def _status(plugin: Plugin) -> str:
+    return "denied" if plugin.denied else "broken" if plugin.error else "ok"
 
 
 def _plain(kind: str) -> Callable[[Registry], Iterable[Row]]:

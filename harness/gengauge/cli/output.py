@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
+from gengauge.admission import ALLOW, DENY
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -40,11 +42,40 @@ def format_option(command: F) -> F:
 
 
 def plugin_option(command: F) -> F:
-    """Add ``--plugin MODULE``, repeatable."""
+    """Add ``--plugin MODULE``, repeatable, and the lists of what may be imported at all."""
+    for flag, variable, what in (
+        ("--deny-plugins", DENY, "Never import plugins"),
+        ("--allow-plugins", ALLOW, "Import no plugins of others but those"),
+    ):
+        command = click.option(
+            flag, metavar="PATTERN,...", envvar=variable, expose_value=False, callback=_listed,
+            help=f"{what} that match, by name or distribution, such as 'acme-*'.",
+        )(command)  # fmt: skip
     return click.option(
         "--plugin", "plugins", multiple=True, metavar="MODULE",
         help="Also load this plugin module; repeatable.",
     )(command)  # fmt: skip
+
+
+def trust_option(command: F) -> F:
+    """Add ``--trust``: pickles of others are read."""
+    return click.option(
+        "--trust", is_flag=True, envvar="GENGAUGE_TRUST", expose_value=False, callback=_trust,
+        help="Read pickles and programs in files of weights: you know who made them.",
+    )(command)  # fmt: skip
+
+
+def _trust(ctx: click.Context, option: click.Parameter, given: bool) -> None:
+    if given:
+        from gengauge.trust import go_trusting
+
+        go_trusting()
+
+
+def _listed(ctx: click.Context, option: click.Parameter, patterns: str | None) -> None:
+    """Tell the registry, and every process that is started from here, before anything loads."""
+    if patterns and isinstance(option.envvar, str):
+        os.environ[option.envvar] = patterns
 
 
 def open_registry(plugins: Sequence[str]) -> Any:
@@ -58,6 +89,8 @@ def open_registry(plugins: Sequence[str]) -> Any:
     if plugins and "" not in sys.path:
         sys.path.insert(0, os.getcwd())  # noqa: PTH109  (as `python -m` does)
     registry = Registry(plugins)
+    for denied in (p for p in registry.plugins if p.denied and p.name in plugins):
+        raise UsageError(f"plugin '{denied.module}' is {denied.denied}")
     for broken in (p for p in registry.broken if p.name in plugins):
         raise UsageError(f"plugin '{broken.module}' cannot be used: {broken.error}")
     registry.warn_broken()

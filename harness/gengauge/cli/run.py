@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gengauge.cli.output import open_registry, plugin_option
+from gengauge.cli.output import open_registry, plugin_option, trust_option
 from gengauge.cli.selection import note_unfit, open_store, reproduction, resolve_benchmark
 from gengauge.cli.weights import folder_option, offline_option
 from gengauge.errors import UsageError
@@ -101,6 +101,7 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     help="Folder of the run, or a URL such as s3://BUCKET/RUN.  [default: runs/BENCHMARK]",
 )
 @plugin_option
+@trust_option
 def command(benchmark: str, **options: Any) -> int:  # fmt: skip
     """Train every model that fits BENCHMARK, score it and write the comparative report.
 

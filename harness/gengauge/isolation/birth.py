@@ -115,6 +115,6 @@ def _execute(theirs: socket.socket, nursery: Nursery) -> int:
 def born(descriptor: int) -> None:
     """Be a server that was not forked: read what it needs from standard input."""
     sys.path[:] = json.loads(sys.stdin.buffer.readline())
-    nursery = pickle.load(sys.stdin.buffer)
+    nursery = pickle.load(sys.stdin.buffer)  # from the process that started this one, by a pipe
     nursery.load()
     serve(socket.socket(fileno=descriptor), nursery)

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from gengauge import FitRun, seeds
-from gengauge.errors import NotReadyError
+from gengauge.errors import NotReadyError, UsageError
+from gengauge.trust import refuse_pickles
 from gengauge_plugins.diffusion.ddpm import DDPM
 from gengauge_plugins.diffusion.network import Network, blank_logits, build
 from gengauge_plugins.diffusion.objective import denoising_loss, fit_average
@@ -131,6 +132,9 @@ def load(base: Network, folder: Path, device: torch.device) -> Network:
     """Return a copy of ``base`` with the adapter in ``folder``, merged, on ``device``."""
     import peft
 
+    refuse_pickles(folder)
+    if not any(folder.glob("adapter_model.*")):  # peft would ask the Hugging Face hub for it
+        raise UsageError(f"'{folder}' holds no adapter of peft's: adapter_model.safetensors")
     network = copy.deepcopy(base)
     with seeds.global_seed(0), _quiet():
         wrapper = peft.PeftModel.from_pretrained(

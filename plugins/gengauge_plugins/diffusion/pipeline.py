@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gengauge.errors import UsageError
 from gengauge.model import Condition
+from gengauge.trust import refuse_pickles, trusted
 from gengauge_plugins.diffusion.latents import ROWS
 from gengauge_plugins.diffusion.samplers import draws
 from gengauge_plugins.networks.drawing import normal, refuse_condition
@@ -141,7 +142,10 @@ def _part(folder: Path, part: str, wanted: str) -> Any:
     found = _config(folder, part, "config.json").get("_class_name")
     if found != wanted:
         raise UsageError(f"{folder / part} holds a {found}; expected a {wanted}")
-    return _class(wanted).from_pretrained(folder / part, local_files_only=True)
+    refuse_pickles(folder / part)
+    return _class(wanted).from_pretrained(
+        folder / part, local_files_only=True, use_safetensors=None if trusted() else True
+    )
 
 
 def _class(name: str) -> Any:
@@ -161,4 +165,4 @@ def _scheduler(folder: Path) -> Any:
     made = getattr(diffusers, name, None)
     if made is None or not name.endswith("Scheduler"):
         raise UsageError(f"{folder / 'scheduler'} holds a {name}; expected one of diffusers'")
-    return made.from_pretrained(folder / "scheduler")
+    return made.from_pretrained(folder / "scheduler", local_files_only=True)

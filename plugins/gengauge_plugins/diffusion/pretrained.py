@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gengauge.errors import UsageError
+from gengauge.trust import refuse_pickles, trusted
 from gengauge_plugins.diffusion.denoising import Denoising
 from gengauge_plugins.diffusion.schedule import Schedule
 
@@ -78,9 +79,12 @@ class Pretrained:
         import diffusers
 
         kind = _scheduler_class(index.get("scheduler", [None, None])[1])
+        refuse_pickles(path / "unet")
         try:
             source: Any = diffusers.UNet2DModel
-            unet = source.from_pretrained(path / "unet", local_files_only=True)
+            unet = source.from_pretrained(
+                path / "unet", local_files_only=True, use_safetensors=None if trusted() else True
+            )
             scheduler = kind.from_pretrained(path / "scheduler", local_files_only=True)
         except (OSError, ValueError) as error:
             raise UsageError(f"{folder} is not whole: {error}") from None
@@ -138,7 +142,7 @@ def _scheduler_class(name: Any) -> Any:
     import diffusers
 
     found = getattr(diffusers, str(name), None)
-    if found is None:
+    if found is None or not str(name).endswith("Scheduler"):
         raise UsageError(f"there is no scheduler {name} in diffusers")
     return found
 

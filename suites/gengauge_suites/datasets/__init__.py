@@ -63,6 +63,14 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         modality="table",
         labelled=True,
     )
+    yield DatasetSpec(
+        id="npz",
+        summary="Points of yours: an array x of shape [n, d] in an .npz or .npy file, or train, "
+        "validation and test",
+        target="gengauge_suites.datasets.arrays:load",
+        modality="points",
+        takes_path=True,
+    )
     yield from _texts()
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
-import zlib
 from pathlib import Path
 
 import torch
 from platformdirs import user_data_path
 from torch import Tensor
 
+from gengauge import guarded
 from gengauge.data import Dataset, Split
 from gengauge.errors import UsageError
 from gengauge.specs import DatasetSpec
@@ -100,11 +99,12 @@ def _content(folder: Path, name: str, header: int) -> Tensor:
     """Return the values after the IDX header; the hash has vouched for the header itself."""
     path = _path(folder, name)
     assert path is not None
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise UsageError(f"{path} cannot be read ({error}); get it again") from error
     size, sha256 = FILES[name]
+    try:
+        packed = path.suffix == ".gz"
+        data = guarded.unpacked(path, size) if packed else guarded.read_input(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error}); get it again") from error
     if len(data) != size:
         raise UsageError(
             f"{path}: expected {size:,} bytes of unpacked content, found {len(data):,}; "

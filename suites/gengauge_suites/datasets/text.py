@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gengauge.data import Dataset, Split
 from gengauge.errors import UsageError
+from gengauge.guarded import read_input
 from gengauge.specs import DatasetSpec
 
 LENGTH = 64  # tokens in a window
@@ -54,7 +55,7 @@ def _read(path: Path) -> bytes:
     if path.is_dir():
         raise UsageError(f"'{path}' is a folder; give a text file in UTF-8")
     try:
-        raw = path.read_bytes()
+        raw = read_input(path)
     except OSError as error:
         raise UsageError(f"'{path}' cannot be read: {error.strerror}; give a text file") from None
     try:

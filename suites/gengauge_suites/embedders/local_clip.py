@@ -41,10 +41,12 @@ class LocalClip(Clip):
         self.folder = Path(path).expanduser()
         files = [file for file in map(self.folder.joinpath, (CONFIG, WORDS)) if file.is_file()]
         weights = sorted(self.folder.glob("*.safetensors"))
-        if not (self.folder / CONFIG).is_file() or len(weights) != 1:
+        # open_clip might take those, of which nothing vouches for the content
+        pickles = [*self.folder.glob("*.bin"), *self.folder.glob("*.pth")]
+        if not (self.folder / CONFIG).is_file() or len(weights) != 1 or pickles:
             raise UsageError(
-                f"embedder 'local-dir:{path}': expected a folder with {CONFIG} and one file "
-                f"*.safetensors, found {_found(self.folder)}"
+                f"embedder 'local-dir:{path}': expected a folder with {CONFIG}, no *.bin or "
+                f"*.pth, and one file *.safetensors, found {_found(self.folder)}"
             )
         if self.folder / WORDS in files:
             self.prefix = ""

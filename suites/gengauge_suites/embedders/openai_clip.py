@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+import zipfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gengauge import guarded, trust
 from gengauge.errors import UsageError
 from gengauge.specs import WeightsFile
 from gengauge.weights import require
@@ -63,6 +65,12 @@ class ClipEmbedder(OpenAiArchive):
         super().__init__(network, require(wanted, network), wanted.sha256, stretch)
 
 
+def _is_program(file: Path) -> bool:
+    """Return whether a checkpoint holds code beside its weights, as TorchScript does."""
+    with zipfile.ZipFile(file) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
 class ArchiveAtPath(OpenAiArchive):
     """A file of the user's in OpenAI's format, named by what is in it."""
 
@@ -75,4 +83,8 @@ class ArchiveAtPath(OpenAiArchive):
             )
         with file.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        guarded.check_archive(file)
+        published = any(sha256 == known.sha256 for known in FILES.values())
+        if not published and _is_program(file):
+            trust.require(f"'{path}' is a TorchScript archive and none that OpenAI has published")
         super().__init__(f"openai:{path}", file, sha256)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gengauge.specs import WeightsFile
+from gengauge.trust import no_pickles
 from gengauge.weights import require
 from gengauge_suites.embedders.images import as_bytes
 
@@ -28,7 +29,8 @@ class Lazy(Generic[N]):
     def on(self, device: torch.device) -> N:
         """Return the network on ``device``."""
         if self._network is None:
-            with torch.random.fork_rng(devices=[]):  # libraries draw weights before they load some
+            with torch.random.fork_rng(devices=[]), no_pickles("the file of an embedder"):
+                # libraries draw weights before they load some
                 self._network = self._load().eval().requires_grad_(False)
         return self._network.to(device)
 
