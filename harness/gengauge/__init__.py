@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gengauge.checks import check_training
     from gengauge.data import Dataset, Split, dequantise, quantise
     from gengauge.evidence import Evidence, Features
+    from gengauge.executor import ExecutorSpec
     from gengauge.hooks import hookimpl
     from gengauge.likelihood import (
         ClassDensity,
@@ -39,12 +40,14 @@ if TYPE_CHECKING:
     from gengauge.statistics import Interval
     from gengauge.store import RunStore
     from gengauge.training import FitRun, train
+    from gengauge.turns import InTurn, Shift, Task, Turns
 
 _HOME = {
     "budget": ("Budget",),
     "checks": ("check_training",),
     "data": ("Dataset", "Split", "dequantise", "quantise"),
     "evidence": ("Evidence", "Features"),
+    "executor": ("ExecutorSpec",),
     "hooks": ("hookimpl",),
     "likelihood": (
         "ClassDensity", "ClassLatentVariable", "ClassMass", "Density", "DiffusionDecoder",
@@ -60,17 +63,19 @@ _HOME = {
     "statistics": ("Interval",),
     "store": ("RunStore",),
     "training": ("FitRun", "train"),
+    "turns": ("InTurn", "Shift", "Task", "Turns"),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "BenchmarkSpec", "Budget", "ClassDensity", "ClassLatentVariable", "ClassMass", "Clusterer",
     "CountsNFE", "Dataset", "DatasetSpec", "Density", "DiffusionDecoder", "Embedder",
-    "EmbedderSpec", "Evidence", "Features", "FitRun", "GaussianDiffusion", "Interval",
+    "EmbedderSpec", "Evidence", "ExecutorSpec", "Features", "FitRun", "GaussianDiffusion",
+    "InTurn", "Interval",
     "LatentDecoder", "LatentVariable", "Mass", "MetricSpec", "Model", "ModelSpec",
     "ObservationModel", "Parameter", "ProbabilityFlow", "Reconstructor", "ReportSpec", "RunStore",
-    "Score", "Split", "VariationalBound", "check_training", "dequantise", "hookimpl", "quantise",
-    "train", "unscored",
+    "Score", "Shift", "Split", "Task", "Turns", "VariationalBound", "check_training", "dequantise",
+    "hookimpl", "quantise", "train", "unscored",
 ]  # fmt: skip
 
 

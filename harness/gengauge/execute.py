@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gengauge import artifacts, captioned, provenance, seeds, trust
-from gengauge.budget import Budget
+from gengauge import artifacts, captioned, provenance, seeds
 from gengauge.data import Dataset
 from gengauge.errors import DivergedError, UnsupportedError
 from gengauge.evidence import Evidence
+from gengauge.fitting import BEGUN, fit_or_load, restore
 from gengauge.gallery import save_gallery
 from gengauge.metric import Embedder, KnowsLevels, Score, Unready, unscored
 from gengauge.model import CountsParameters, Model
@@ -27,7 +27,6 @@ from gengauge.reconstructions import save_reconstructions
 from gengauge.record import blank_record, first_line, score_json, status_of
 from gengauge.registry import load_target
 from gengauge.store import Record
-from gengauge.training import FitRun
 from gengauge.trial import Setting, Trial, n_samples, request_of
 from gengauge.units import in_units
 
@@ -50,6 +49,8 @@ def run_trial(
             raise
         record["status"] = status_of(error)
         record["error"] = {"type": type(error).__name__, "message": first_line(error)}
+        if not isinstance(error, OSError | MemoryError):  # it would lead to the same end
+            shutil.rmtree(folder / BEGUN, ignore_errors=True)
         with suppress(OSError):  # a full disk, of which the harness finds out by itself
             (folder / "error.txt").write_text(traceback.format_exc()[-_TRACE:])
     record["peak_memory"]["host"] = provenance.peak_host_memory()
@@ -69,14 +70,14 @@ def _fill(
     if setting.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(setting.device)
     clock = time.perf_counter()
-    model, training = _fit_or_load(trial, job, dataset, setting, folder)
+    model, training = fit_or_load(trial, job, dataset, setting, folder)
     clock = _lap(timing, "load", clock)
     samples, clamped = _samples(model, trial, dataset, setting, folder)
     clock = _lap(timing, "sample", clock)
     evidence = Evidence(
         dataset, model, samples, trial.seed, setting.device, training,
         conditions=job.choice.spec.takes(job.choice.parameters),
-        reload=lambda: _restore(job, dataset, setting.device, folder, trial), shared=setting.shared,
+        reload=lambda: restore(job, dataset, setting.device, folder, trial), shared=setting.shared,
     )  # fmt: skip
     record["model"]["checkpoint_sha256"] = training.pop("sha256", None)
     record["training"] = training
@@ -127,61 +128,6 @@ def _lap(timing: dict[str, float], stage: str, since: float) -> float:
     now = time.perf_counter()
     timing[stage] = round(now - since, 6)
     return now
-
-
-def _new(job: Job) -> Model:
-    model = load_target(job.choice.spec.target)(**job.choice.parameters)
-    if not isinstance(model, Model):
-        missing = [v for v in ("fit", "sample", "save", "load") if not hasattr(model, v)]
-        raise TypeError(f"{job.choice.spec.target} is not a model: it has no {', '.join(missing)}")
-    return model
-
-
-def _visible(job: Job, dataset: Dataset) -> Dataset:
-    """Return what a fit may see: never the test split; the truth only if the spec asks."""
-    hidden = dataset.for_training()
-    return replace(hidden, truth=dataset.truth) if job.choice.spec.needs_truth else hidden
-
-
-def _fit_or_load(
-    trial: Trial, job: Job, dataset: Dataset, setting: Setting, folder: Path
-) -> tuple[Model, dict[str, Any]]:
-    """Return the model and what training it cost; what has a checkpoint is not fitted."""
-    stats = folder / "checkpoint" / "fit.json"
-    if stats.exists():
-        model = _restore(job, dataset, setting.device, folder, trial)
-        return model, json.loads(stats.read_text())
-    run = FitRun(
-        trial.stage_seed("train"), Budget.parse(trial.budget), setting.device,
-        on_progress=lambda fraction: setting.on_progress("train", fraction),
-    )  # fmt: skip
-    with seeds.global_seed(run.seed):
-        model = _new(job)
-        model.fit(_visible(job, dataset), run)
-    training: dict[str, Any] = {
-        "steps": run.steps, "examples": run.examples, "seconds": round(run.seconds, 6),
-        "laps": run.laps[:: -max(1, len(run.laps) // 40)][::-1],  # the last one always
-    }  # fmt: skip
-    artifacts.save_curve(run.curve, folder)
-    half_made = folder / "checkpoint.tmp"
-    shutil.rmtree(half_made, ignore_errors=True)
-    half_made.mkdir()
-    model.save(half_made)
-    training["sha256"] = provenance.folder_sha256(half_made)
-    (half_made / "fit.json").write_text(json.dumps(training))
-    half_made.rename(folder / "checkpoint")
-    return model, training
-
-
-def _restore(job: Job, dataset: Dataset, device: torch.device, folder: Path, trial: Trial) -> Model:
-    model = _new(job)
-    if job.choice.spec.needs_truth:  # the truth is not a file; being handed it is all its training
-        with seeds.global_seed(trial.stage_seed("train")):
-            model.fit(_visible(job, dataset), FitRun(0, Budget.parse(trial.budget), device))
-    else:
-        with trust.no_pickles(f"the checkpoint of '{trial.label}'"):
-            model.load(folder / "checkpoint", device)
-    return model
 
 
 def _samples(

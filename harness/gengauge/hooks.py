@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from gengauge.executor import ExecutorSpec
     from gengauge.specs import (
         BenchmarkSpec,
         DatasetSpec,
@@ -50,6 +51,11 @@ def gengauge_benchmarks() -> Iterable[BenchmarkSpec]:  # type: ignore[empty-body
 @hookspec
 def gengauge_reports() -> Iterable[ReportSpec]:  # type: ignore[empty-body]
     """Return the output formats this plugin offers."""
+
+
+@hookspec
+def gengauge_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body]
+    """Return the ways to run trials that this plugin offers."""
 
 
 @hookspec

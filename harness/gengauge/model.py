@@ -42,7 +42,11 @@ class Model(Protocol):
     """
 
     def fit(self, data: Dataset, run: FitRun) -> None:
-        """Learn from ``data.train`` (``data.validation`` for choices) within ``run.budget``."""
+        """Learn from ``data.train`` (``data.validation`` for choices) within ``run.budget``.
+
+        A fit whose process is killed goes on from its last checkpoint if it trains by
+        ``gengauge.train``, ``run.loop`` or ``run.once``; any other trains anew.
+        """
         ...
 
     def sample(self, n: int, condition: Condition | None, generator: torch.Generator) -> Tensor:

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 
+from gengauge.dealing import Card, Dealer
 from gengauge.errors import GengaugeError
 from gengauge.isolation.birth import Server, ServerDied
 from gengauge.isolation.census import Census, census
@@ -35,8 +36,12 @@ def default_workers(threads: int, on_gpu: bool) -> int:
 class Pool:
     """Processes for the trials of one run; to be made before anything else starts a thread."""
 
-    def __init__(self, nursery: Nursery, workers: int, limits: Limits) -> None:
-        self._nursery, self._workers, self._limits = nursery, workers, limits
+    def __init__(
+        self, nursery: Nursery, workers: int, limits: Limits, dealer: Dealer | None = None
+    ) -> None:
+        self._nursery, self.workers, self._limits = nursery, workers, limits
+        self._dealer = dealer
+        self._dealt: dict[int, tuple[Card, int | None]] = {}
         self._server: Server | None = Server(nursery)
         self._waiting = deque(range(len(nursery.work)))
         self._running: dict[int, Watched] = {}
@@ -62,6 +67,7 @@ class Pool:
             for i, watched in list(self._running.items()):
                 if (outcome := watched.outcome) is not None:
                     del self._running[i]
+                    self._give_back(i)
                     if not self._again(i, outcome):
                         yield i, outcome, watched.seconds
                 elif watched.stage:
@@ -91,19 +97,35 @@ class Pool:
         self._running.clear()
 
     def _start(self) -> None:
-        while self._waiting and len(self._running) < self._workers:
+        while self._waiting and len(self._running) < self.workers:
             if self._server is None:
                 self._server = Server(self._nursery, afresh=True)
+            if not self._take(self._waiting[0]):
+                return  # a card comes free when a trial ends
             i = self._waiting.popleft()
             self._tries[i] += 1
             try:
                 self._running[i] = Watched(
                     self._server, i, self._nursery.work[i], self._nursery.setting.store,
-                    self._limits,
+                    self._limits, self._dealt[i][0].name if i in self._dealt else "",
                 )  # fmt: skip
             except ServerDied:
                 self._waiting.appendleft(i)
+                self._give_back(i)
                 raise
+
+    def _take(self, i: int) -> bool:
+        """Deal a card to a trial that needs one; return whether it can start."""
+        if self._dealer is None:
+            return True
+        dealt = self._dealer.take(self._nursery.work[i].job.choice.spec.id)
+        if dealt is not None:
+            self._dealt[i] = dealt
+        return dealt is not None
+
+    def _give_back(self, i: int) -> None:
+        if self._dealer is not None and i in self._dealt:
+            self._dealer.give_back(self._dealt.pop(i))
 
     def _start_over(self) -> None:
         """Part from a dead server; trials that it took along died by no fault of theirs."""

@@ -95,7 +95,12 @@ def command_line() -> str:
 
 def hardware(device: str) -> dict[str, Any]:
     """Return the part of the environment that speed depends on."""
-    return {k: environment(device)[k] for k in ("cpu", "cores", "threads", "gpu")}
+    return hardware_in(environment(device))
+
+
+def hardware_in(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of an environment that speed depends on."""
+    return {k: found[k] for k in ("cpu", "cores", "threads", "gpu")}
 
 
 def installed(name: str) -> str:

@@ -21,6 +21,7 @@ import pluggy
 from gengauge import hooks
 from gengauge.admission import refusal
 from gengauge.errors import SpecError, UsageError, unknown
+from gengauge.executor import ExecutorSpec
 from gengauge.specs import (
     BenchmarkSpec,
     DatasetSpec,
@@ -39,6 +40,7 @@ _KINDS: dict[str, type[Spec]] = {
     "metrics": MetricSpec,
     "benchmarks": BenchmarkSpec,
     "reports": ReportSpec,
+    "executors": ExecutorSpec,
 }
 
 
@@ -170,6 +172,11 @@ class Registry:
     def reports(self) -> dict[str, ReportSpec]:
         """Report formats by id."""
         return self._all("reports", ReportSpec)
+
+    @cached_property
+    def executors(self) -> dict[str, ExecutorSpec]:
+        """Executors by id."""
+        return self._all("executors", ExecutorSpec)
 
     @cached_property
     def suites(self) -> dict[str, list[MetricSpec]]:

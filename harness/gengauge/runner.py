@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,23 +13,24 @@ from typing import Any
 import torch
 
 from gengauge import artifacts, captioned, provenance
+from gengauge.accounts import Accounts
 from gengauge.benchmark import Benchmark
+from gengauge.budget import Budget
 from gengauge.code import code_fingerprint
 from gengauge.data import Dataset
 from gengauge.errors import UsageError
-from gengauge.hooks import PROJECT
-from gengauge.isolation.birth import possible
+from gengauge.executor import ExecutorChoice, ExecutorSpec
+from gengauge.fitting import clear
 from gengauge.isolation.limits import Limits
-from gengauge.isolation.nursery import Nursery, Work
 from gengauge.keeping import Keeping
 from gengauge.loading import load_dataset, load_embedder
-from gengauge.plan import Job
-from gengauge.pool import Pool
+from gengauge.plan import Job, MetricChoice
 from gengauge.registry import Registry
+from gengauge.resumption import EVERY
 from gengauge.specs import MetricSpec
 from gengauge.store import Record, RunStore
 from gengauge.trial import Setting, Trial, request_of
-from gengauge.turns import InTurn, Listener, SideBySide, Task, Turns
+from gengauge.turns import Listener, Shift, Task
 
 
 @dataclass
@@ -49,6 +48,10 @@ class Run:
     workers: int = 1
     isolated: bool = True
     limits: Limits = field(default_factory=Limits)
+    jobs: int | None = None  # workers that were asked for
+    threads: int = 1
+    executor: ExecutorChoice | None = None  # None: local
+    checkpoints: Budget = EVERY
     shared: dict[Any, Any] = field(default_factory=dict)
 
     def tasks(self, jobs: list[Job]) -> list[Task]:
@@ -63,12 +66,18 @@ class Run:
     def _setting(self, jobs: list[Job]) -> Setting:
         names = {m.embedder for job in jobs for m in job.metrics if m.embedder}
         specs = map(self.registry.embedder, sorted(names))
-        embedders = {s.id: load_embedder(s, self.device) for s in specs}
+        embedders = {s.id: load_embedder(s, self._here) for s in specs}
         version = {"name": self.benchmark.name, "version": self.benchmark.version}
         return Setting(
-            self.store, version, self.benchmark.samples, self.device, uuid.uuid4().hex[:12],
-            embedders, self.shared,
+            self.store, version, self.benchmark.samples, self._here, uuid.uuid4().hex[:12],
+            embedders, self.shared, checkpoints=self.checkpoints,
         )  # fmt: skip
+
+    @property
+    def _here(self) -> torch.device:
+        """The device of this process: it may have no card, where trials run elsewhere."""
+        card = self.device.type == "cpu" or torch.cuda.is_available()
+        return self.device if card else torch.device("cpu")
 
     def _task(self, job: Job, dataset: Dataset, done: dict[str, Record]) -> Task:
         module = job.choice.spec.target.partition(":")[0]
@@ -83,11 +92,22 @@ class Run:
         if old["status"] != "ok":
             retry = self.retry_failed
             return Task(job, trial, dataset, job.metrics, "retry" if retry else "", not retry)
-        have = {s["request"] for s in old["scores"] if not s["failed"]}
-        missing = tuple(
-            m for m in job.metrics if request_of(m, trial, dataset, self.setting) not in have
-        )
+        missing = self._missing(job, trial, dataset, old)
         return Task(job, trial, dataset, missing, "score" if missing else "")
+
+    def _missing(
+        self, job: Job, trial: Trial, dataset: Dataset, old: Record
+    ) -> tuple[MetricChoice, ...]:
+        """Return what a record has not been asked for; elsewhere, its own machine counts."""
+        have = {s["request"] for s in old["scores"] if not s["failed"]}
+        machines = [provenance.hardware(str(self._here))]
+        if self._chosen().spec.elsewhere:
+            there = self.store.environments().get(old["environment"])
+            machines = [there, *machines] if there else machines
+        return tuple(
+            m for m in job.metrics
+            if not any(request_of(m, trial, dataset, self.setting, h) in have for h in machines)
+        )  # fmt: skip
 
     def execute(self, tasks: list[Task], listener: Listener) -> list[Record]:
         """Run what is to be done; each record is stored as soon as its trial has ended."""
@@ -96,15 +116,36 @@ class Run:
             todo = [t for t in tasks if t.todo]
             for task in todo:
                 self._clear(task)
-            isolated = self.isolated and possible() and bool(todo)
-            workers = min(self.workers, len(todo)) if isolated else 1
-            turns = self._isolated(todo, workers) if isolated else InTurn(todo, self.setting)
-            with closing(turns) as trials, closing(Keeping(listener, self.store)) as kept:
-                return self._store(tasks, trials, kept, workers)
+            started = closing(self._start(tasks, todo))
+            with started as trials, closing(Keeping(listener, self.store)) as kept:
+                return self._store(tasks, trials, kept)
 
-    def _store(
-        self, tasks: list[Task], trials: Turns, listener: Keeping, workers: int
-    ) -> list[Record]:
+    def _start(self, tasks: list[Task], todo: list[Task]) -> Accounts:
+        """Return what runs the trials; where there are none, no executor is troubled."""
+        chosen = self._chosen() if todo else self._local()
+        place = {t.trial.key: i for i, t in enumerate(tasks)}
+
+        def stamp(task: Task) -> dict[str, Any]:
+            return {
+                "command": self.command(task.job), "command_line": provenance.command_line(),
+                "position": place[task.trial.key],
+            }  # fmt: skip
+
+        shift = Shift(
+            todo, self.setting, self.registry, str(self.device), self.workers, self.jobs,
+            self.threads, self.limit, self.limits, self.isolated, stamp,
+        )  # fmt: skip
+        return Accounts.start(chosen.spec.id, chosen.spec.target, shift, chosen.parameters)
+
+    def _local(self) -> ExecutorChoice:
+        spec = self.registry.find("executors", "local")
+        assert isinstance(spec, ExecutorSpec)
+        return ExecutorChoice(spec)
+
+    def _chosen(self) -> ExecutorChoice:
+        return self.executor or self._local()
+
+    def _store(self, tasks: list[Task], trials: Accounts, listener: Keeping) -> list[Record]:
         hook = self.registry.manager.hook
         keys = [t.trial.key for t in tasks]
         _tell(hook.gengauge_run_started, folder=str(self.store.folder), trials=keys)
@@ -112,49 +153,23 @@ class Run:
         place = {key: i for i, key in enumerate(keys)}
         records = []
         for task, record, seconds in trials.run(listener):
-            record["command"] = self.command(task.job)
-            record["command_line"] = provenance.command_line()
-            record["position"], record["workers"] = place[task.trial.key], workers
+            record.update(trials.shift.stamp(task), workers=trials.workers)
             if record["status"] != "ok":
                 self.store.check()  # where nothing can be written, it was no fault of the trial's
-            self.store.append(record)
+            if trials.stores:
+                self.store.push_shared()  # with what others wrote into the copy here
+            else:
+                self.store.append(record)
             records.append(record)
             _tell(hook.gengauge_trial_finished, record=record)
             listener.finished(task, record, seconds)
         return sorted(records, key=lambda r: place[r["trial"]])
 
-    def _isolated(self, todo: list[Task], workers: int) -> SideBySide:
-        if workers > 1:  # the long ones first
-            todo = sorted(todo, key=lambda t: t.job.choice.spec.control)
-        names = {m.embedder for t in todo for m in t.missing if m.embedder}
-        nursery = Nursery(
-            self.setting, [Work(t.trial, t.job, t.missing) for t in todo], self.limit,
-            tuple(self.registry.embedder(name) for name in sorted(names)), self._modules(todo),
-            {t.dataset.id: t.dataset for t in todo},
-        )  # fmt: skip
-        if self.device.type == "cpu":  # asked once, not by every trial
-            provenance.environment(str(self.device))
-        return SideBySide(todo, self.setting, Pool(nursery, workers, self.limits))
-
-    def _modules(self, todo: list[Task]) -> tuple[str, ...]:
-        """Return what trials import, of this distribution: another's module might do anything."""
-        metrics = {m.spec.id: m.spec.target for t in todo for m in t.missing}
-        models = Counter(t.job.choice.spec.id for t in todo)
-        often = {id_: self.registry.models[id_].target for id_, n in models.items() if n > 1}
-        found = [
-            target.partition(":")[0]
-            for kind, targets in (("metrics", metrics), ("models", often))
-            for id_, target in targets.items()
-            if self.registry.provider(kind, id_).distribution == PROJECT
-        ]
-        return tuple(dict.fromkeys(found))
-
     def _clear(self, task: Task) -> None:
         """Forget a checkpoint that must not be used again; get hold of any other."""
-        again = self.fresh or task.todo == "retry"
-        if again:
-            shutil.rmtree(self.store.trial_folder(task.trial.key), ignore_errors=True)
-        self.store.pull(task.trial.key, replace=again)
+        self.store.pull(task.trial.key, replace=self.fresh)
+        if self.fresh or task.todo == "retry":
+            clear(self.store.trial_folder(task.trial.key), also_begun=self.fresh)
 
     def _describe(self, tasks: list[Task]) -> None:
         """Write what a reader needs: configuration, meanings of metrics, real examples."""
@@ -191,8 +206,13 @@ def _tell(hook: Callable[..., Any], **news: Any) -> None:
         print(f"warning: a plugin's hook failed: {type(error).__name__}: {error}", file=sys.stderr)
 
 
-def choose_device(text: str) -> torch.device:
-    """Return the device for ``auto``, ``cpu`` or ``cuda[:i]``; raise ``UsageError`` if missing."""
+def choose_device(text: str, elsewhere: bool = False) -> torch.device:
+    """Return the device for ``auto``, ``cpu`` or ``cuda[:i]``; raise ``UsageError`` if missing.
+
+    What trials ``elsewhere`` have is not known here: ``cuda`` is taken at its word.
+    """
+    if elsewhere and text == "cuda":
+        return torch.device(text)
     if text == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

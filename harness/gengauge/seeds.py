@@ -10,7 +10,7 @@ import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -56,3 +56,33 @@ def global_seed(seed: int) -> Iterator[None]:
         finally:
             random.setstate(python_state)
             np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def global_state(device: torch.device) -> dict[str, Any]:
+    """Return where the global streams of random, numpy, torch and ``device`` stand."""
+    import numpy as np
+    import torch
+
+    version, internal, gauss = random.getstate()
+    found: Any = np.random.get_state(legacy=True)  # noqa: NPY002
+    name, keys, *rest = found
+    state = {
+        "random": [version, torch.tensor(internal), gauss],
+        "numpy": [name, torch.from_numpy(keys.astype("int64")), *rest],
+        "torch": torch.get_rng_state(),
+    }  # fmt: skip
+    return state | ({"device": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def set_global_state(state: dict[str, Any], device: torch.device) -> None:
+    """Put the global streams back to where ``global_state`` found them."""
+    import numpy as np
+    import torch
+
+    version, internal, gauss = state["random"]
+    random.setstate((version, tuple(internal.tolist()), gauss))
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype("uint32"), *rest))  # noqa: NPY002
+    torch.set_rng_state(state["torch"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["device"], device)

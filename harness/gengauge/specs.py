@@ -32,6 +32,14 @@ def _there(module: str) -> bool:
         return False
 
 
+def lacking(requires: tuple[str, ...], extras: tuple[str, ...]) -> str:
+    """Return which modules are missing here and what to do; empty if none."""
+    missing = [module for module in requires if not _there(module)]
+    if not missing:
+        return ""
+    return f"needs {' and '.join(missing)}: pip install 'gengauge[{','.join(extras)}]'"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spec:
     """What every registered thing has: an id, one line on what it is, and where its code lies."""
@@ -104,10 +112,7 @@ class ModelSpec(Spec):
     @property
     def lacks(self) -> str:
         """Which packages are missing here that the model needs, and what to do; empty if none."""
-        missing = [module for module in self.requires if not _there(module)]
-        if not missing:
-            return ""
-        return f"needs {' and '.join(missing)}: pip install 'gengauge[{','.join(self.extras)}]'"
+        return lacking(self.requires, self.extras)
 
     def fits(self, dataset: DatasetSpec, parameters: Mapping[str, Value] | None = None) -> str:
         """Return why this model cannot be trained on ``dataset``, or an empty string."""

@@ -154,8 +154,7 @@ class RunStore:
         """Write a file beside the records, such as a report; return where it is."""
         with self.writing():
             (self.folder / name).write_bytes(content)
-            if self._mirror:
-                self._mirror.push_shared()
+            self.push_shared()
         return f"{self.address}/{name}" if self._mirror else str(self.folder / name)
 
     def check(self) -> None:

@@ -3,83 +3,63 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gengauge import seeds
-from gengauge.budget import Budget
 from gengauge.errors import DivergedError
+from gengauge.resumption import Part
+from gengauge.training_curve import Curve
+from gengauge.training_run import FitRun
+
+__all__ = ["FitRun", "batches", "train"]
 
 Loss = Callable[..., Tensor]
 _CHECK_EVERY = 50  # steps between looks at the loss: each look waits for a GPU
 
 
-@dataclass
-class FitRun:
-    """What a model's ``fit`` is given besides the data: seed, budget, device, and a place to log.
+class Batches:
+    """Shuffled batches for ever; the last, smaller batch of an epoch is dropped.
 
-    ``steps``, ``examples`` and ``seconds`` are what was spent; a plugin with a loop of its own
-    updates them through ``spend``.
+    Its state is where the generator stood when the epoch began, and how far the epoch is.
     """
 
-    seed: int
-    budget: Budget
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    on_progress: Callable[[float], None] = lambda fraction: None
-    steps: int = 0
-    examples: int = 0
-    curve: list[dict[str, float]] = field(default_factory=list)
-    laps: list[tuple[int, float]] = field(default_factory=list)  # examples and seconds so far
-    paused: float = 0.0  # seconds of validation, which are not training
-    started: float = field(default_factory=time.perf_counter)
+    def __init__(self, tensors: tuple[Tensor, ...], size: int, generator: torch.Generator) -> None:
+        self.tensors, self.generator = tensors, generator
+        self.size = min(size, len(tensors[0]))
+        self._shuffle()
 
-    def generator(self, name: str, device: str | torch.device = "cpu") -> torch.Generator:
-        """Return a fresh random stream of this run, by name."""
-        return seeds.generator(self.seed, name, device=device)
+    def _shuffle(self) -> None:
+        self._begun, self._next = self.generator.get_state(), 0
+        order = torch.randperm(len(self.tensors[0]), generator=self.generator)
+        self._order = order.to(self.tensors[0].device)
 
-    @property
-    def seconds(self) -> float:
-        """Seconds of training so far, validation not counted."""
-        return time.perf_counter() - self.started - self.paused
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        return self
 
-    def spend(self, steps: int, examples: int) -> bool:
-        """Count work done; return whether the budget allows more."""
-        self.steps += steps
-        self.examples += examples
-        self.lap()
-        return self.fraction < 1
+    def __next__(self) -> tuple[Tensor, ...]:
+        if self._next + self.size > len(self._order):
+            self._shuffle()
+        index = self._order[self._next : self._next + self.size]
+        self._next += self.size
+        return tuple(t[index] for t in self.tensors)
 
-    def lap(self) -> None:
-        """Read the clock: from several readings the training speed gets an interval."""
-        self.laps.append((self.examples, self.seconds))
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position."""
+        return {"begun": self._begun, "next": self._next}
 
-    @property
-    def fraction(self) -> float:
-        """Share of the budget spent, from 0 to 1."""
-        spent = {"steps": self.steps, "examples": self.examples, "seconds": self.seconds}
-        return min(1.0, spent[self.budget.unit] / self.budget.amount)
-
-    def log(self, **values: float) -> None:
-        """Add a point to the learning curve."""
-        base = {"step": self.steps, "examples": self.examples, "seconds": self.seconds}
-        self.curve.append({**base, **{k: float(v) for k, v in values.items()}})
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to a position."""
+        self.generator.set_state(state["begun"])
+        self._shuffle()
+        self._next = state["next"]
 
 
-def batches(
-    tensors: tuple[Tensor, ...], size: int, generator: torch.Generator
-) -> Iterator[tuple[Tensor, ...]]:
-    """Yield shuffled batches for ever; the last, smaller batch of an epoch is dropped."""
-    n = len(tensors[0])
-    size = min(size, n)
-    while True:
-        order = torch.randperm(n, generator=generator).to(tensors[0].device)
-        for start in range(0, n - size + 1, size):
-            index = order[start : start + size]
-            yield tuple(t[index] for t in tensors)
+def batches(tensors: tuple[Tensor, ...], size: int, generator: torch.Generator) -> Batches:
+    """Return shuffled batches for ever, which can be gone on with from where they were left."""
+    return Batches(tensors, size, generator)
 
 
 def train(
@@ -94,12 +74,17 @@ def train(
     weight_decay: float = 0.0,
     clip: float | None = None,
     keep_best: bool = True,
+    keep: Mapping[str, Part] | None = None,
 ) -> None:
     """Minimise ``loss(*batch, generator=...)`` over ``module`` with Adam and a cosine schedule.
 
     The learning curve is read on a log-spaced schedule; with ``keep_best`` the weights of its
     best validation point are kept. ``clip`` bounds the gradient's norm, which costs a small network
     two per cent of its step. Raises ``DivergedError`` when the loss is not finite.
+
+    A run that was killed goes on from its last checkpoint: what ``loss`` itself changes from step
+    to step, besides ``module``, the generator and the global streams, must be in ``keep``; see
+    ``FitRun.loop``.
     """
     tensors = tuple(t.to(run.device) for t in tensors)
     module.to(run.device).train()
@@ -110,11 +95,15 @@ def train(
     total = run.budget.steps(size)
     timeless = math.isfinite(total)  # steps or examples: the same model on every machine
     noise = run.generator("noise", run.device)
-    curve = _Curve(run, module, loss, validation, total, keep_best)
+    curve = Curve(run, module, loss, validation, total, keep_best)
     stream = batches(tensors, size, run.generator("batches"))
-    step, more = 0, True
+    loop = run.loop(
+        {"module": module, **(keep or {})},
+        {"optimiser": optimiser, "noise": noise, "batches": stream, "curve": curve},
+    )
+    more = not loop.finished
     while more:
-        step += 1
+        step = loop.step + 1
         batch = next(stream)
         _set_rate(optimiser, lr, step / total if timeless else run.fraction)
         value = loss(*batch, generator=noise)
@@ -132,7 +121,11 @@ def train(
             run.lap()
             if due:
                 curve.add(value)
-    curve.finish()
+        if more:
+            loop.stepped()
+    if not loop.finished:
+        curve.finish()
+        loop.finish()
     module.eval()
 
 
@@ -154,63 +147,3 @@ def _set_rate(optimiser: torch.optim.Optimizer, lr: float, fraction: float) -> N
 def _check_finite(value: Tensor, step: int) -> None:
     if not bool(torch.isfinite(value.detach())):
         raise DivergedError(f"the training loss was {float(value.detach())} at step {step}")
-
-
-def _schedule(total: float) -> set[int]:
-    """Return the steps at which the curve is read: a factor apart, closer towards the end.
-
-    Each reading costs a validation pass, and the best weights lie late. Where time is the limit
-    the end is not known, and the closer spacing is kept throughout.
-    """
-    timed = not math.isfinite(total)
-    last, close = (1e7, 48) if timed else (total, 5)
-    late = {int(last * 2.0 ** (-k / 2)) for k in range(close)}
-    return {step for step in late | {int(last * 2.0**-k) for k in range(24)} if step >= 8}
-
-
-class _Curve:
-    """Reads training and validation loss at log-spaced steps and remembers the best weights."""
-
-    def __init__(
-        self,
-        run: FitRun,
-        module: nn.Module,
-        loss: Loss,
-        validation: tuple[Tensor, ...] | None,
-        total: float,
-        keep_best: bool,
-    ) -> None:
-        self.run, self.module, self.loss = run, module, loss
-        if validation is not None and not len(validation[0]):
-            validation = None  # a split that may be empty tells nothing
-        self.validation = validation and tuple(t[:1000].to(run.device) for t in validation)
-        self.keep_best = keep_best and validation is not None
-        self.best, self.state = math.inf, None  # type: tuple[float, dict[str, Tensor] | None]
-        self.schedule = _schedule(total)
-
-    def due(self, step: int) -> bool:
-        return step in self.schedule
-
-    def add(self, value: Tensor) -> None:
-        started = time.perf_counter()
-        point = {"train_loss": float(value.detach())}
-        if self.validation is not None:
-            held_out = self._validate(self.validation)
-            point["validation_loss"] = held_out
-            if self.keep_best and held_out < self.best:
-                self.best = held_out
-                self.state = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
-        self.run.paused += time.perf_counter() - started
-        self.run.log(**point)
-
-    def _validate(self, validation: tuple[Tensor, ...]) -> float:
-        noise = self.run.generator("validation", self.run.device)  # the same noise at every point
-        self.module.eval()
-        with torch.no_grad():
-            value = float(self.loss(*validation, generator=noise))
-        self.module.train()
-        return value
-
-    def finish(self) -> None:
-        if self.state is not None:
-            self.module.load_state_dict(self.state)

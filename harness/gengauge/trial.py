@@ -10,9 +10,11 @@ from typing import Any
 import torch
 
 from gengauge import provenance, seeds
+from gengauge.budget import Budget
 from gengauge.data import Dataset
 from gengauge.metric import Embedder
 from gengauge.plan import MetricChoice
+from gengauge.resumption import EVERY
 from gengauge.store import RunStore
 
 
@@ -55,19 +57,27 @@ class Setting:
     embedders: dict[str, Embedder]
     shared: dict[Hashable, Any]
     on_progress: Callable[[str, float], None] = lambda stage, fraction: None
+    checkpoints: Budget = EVERY  # of training, as often as this
     alone: bool = False  # in a process of its own, which no key at a terminal interrupts
 
 
-def request_of(metric: MetricChoice, trial: Trial, dataset: Dataset, setting: Setting) -> str:
-    """Return the hash of all a score is asked for with: equal requests give the same score."""
+def request_of(
+    metric: MetricChoice, trial: Trial, dataset: Dataset, setting: Setting,
+    environment: dict[str, Any] | None = None,
+) -> str:  # fmt: skip
+    """Return the hash of all a score is asked for with: equal requests give the same score.
+
+    ``environment`` is that of the machine it is measured on, where that is not this one.
+    """
     spec = metric.spec
+    there = environment or (provenance.hardware(str(setting.device)) if spec.hardware_bound else {})
     content: dict[str, Any] = {
         "metric": [spec.suite, spec.id, spec.version, dict(metric.parameters)],
         "dataset": [dataset.id, dataset.revision, dataset.fingerprint],
         "benchmark": setting.benchmark,
         "embedder": setting.embedders[metric.embedder].sha256 if metric.embedder else None,
         "samples": n_samples(setting, dataset) if spec.uses_samples else None,
-        "hardware": provenance.hardware(str(setting.device)) if spec.hardware_bound else None,
+        "hardware": provenance.hardware_in(there) if spec.hardware_bound else None,
     }
     return provenance.content_hash(content)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from gengauge.data import Dataset
 from gengauge.execute import run_trial
+from gengauge.isolation.limits import Limits
 from gengauge.isolation.watched import Death
 from gengauge.plan import Job, MetricChoice
 from gengauge.pool import Pool
 from gengauge.record import blank_record
+from gengauge.registry import Registry
 from gengauge.store import Record
 from gengauge.trial import Setting, Trial
 
@@ -43,8 +45,30 @@ class Listener(Protocol):
         """Hear of a record that was just stored."""
 
 
+@dataclass(frozen=True)
+class Shift:
+    """All that an executor is given: what is to be done, and how.
+
+    ``workers`` trials side by side suit this machine, ``jobs`` of them were asked for, each may
+    use ``threads``. ``stamp`` returns what the harness adds to a task's record: its place in the
+    plan and the command that runs it again.
+    """
+
+    tasks: list[Task]
+    setting: Setting
+    registry: Registry
+    device: str = "cpu"  # or cuda, cuda:1
+    workers: int = 1
+    jobs: int | None = None
+    threads: int = 1
+    limit: int | None = None
+    limits: Limits = field(default_factory=Limits)
+    isolated: bool = True
+    stamp: Callable[[Task], dict[str, Any]] = lambda task: {}
+
+
 class Turns(Protocol):
-    """Runs tasks."""
+    """Runs tasks. One whose workers write into the store themselves has ``stores = True``."""
 
     def run(self, listener: Listener) -> Iterator[tuple[Task, Record, float]]:
         """Yield each task with its record and seconds, as they end."""
@@ -80,6 +104,11 @@ class SideBySide:
     tasks: list[Task]
     setting: Setting
     pool: Pool
+
+    @property
+    def workers(self) -> int:
+        """How many trials run side by side."""
+        return self.pool.workers
 
     def run(self, listener: Listener) -> Iterator[tuple[Task, Record, float]]:
         """Yield each task with its record and seconds, as they end."""

@@ -34,6 +34,12 @@ def gengauge_models():
             "fault_targets:SlowHealthy",
             parameters=(Parameter("scale", 1.0, minimum=0.0),),
         ),
+        _spec(
+            "learner",
+            "fault_targets:Learner",
+            parameters=(Parameter("scale", 1.0, minimum=0.0),),
+        ),
+        _spec("killed-learner", "fault_targets:KilledLearner"),
         _spec("fork-bomb", "fault_targets:ForkBomb"),
         _spec("kills-its-parent", "fault_targets:KillsItsParent"),
         _spec("exits-on-import", "fault_import:Model"),

@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from fake_targets import Gaussian
 
-from gengauge import Score
+from gengauge import Score, train
+from gengauge_plugins.networks.averaging import PowerAverage
 
 
 class Healthy(Gaussian):
@@ -26,6 +27,41 @@ class SlowHealthy(Gaussian):
     def fit(self, data, run):
         super().fit(data, run)
         time.sleep(float(os.environ.get("FAULT_SLEEP", "0.2")))
+
+
+class Learner(Gaussian):
+    """Learns its mean step by step, with dropout, a best state and an average on the way."""
+
+    def fit(self, data, run):
+        x = data.train.x.float()
+        network = torch.nn.Linear(2, 2)
+        average = PowerAverage(network, 0.1)
+        pause = float(os.environ.get("FAULT_SLEEP", "0.02"))
+
+        def loss(x, generator):
+            if network.training:
+                self.stepping(run)
+                average.update()
+                time.sleep(pause / 4)
+            noise = torch.randn(x.shape, generator=generator)
+            return (network(torch.dropout(noise, 0.5, network.training)) - x).square().mean()
+
+        train(run, network, loss, (x,), validation=(data.validation.x.float(),), batch_size=32,
+              lr=0.05, keep={"average": average})  # fmt: skip
+        found = network.bias + average.network.bias + average.network.weight.sum(1)
+        self.mean, self.std = found.detach().double(), torch.tensor(self.scale).double()
+
+    def stepping(self, run):
+        pass
+
+
+class KilledLearner(Learner):
+    """Is killed ever later in its training, as often as FAULT_DEATHS says."""
+
+    def stepping(self, run):
+        resumed = run.place.resumed
+        if resumed < int(os.environ["FAULT_DEATHS"]) and run.steps >= 20 + 5 * resumed:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Segfault(Gaussian):

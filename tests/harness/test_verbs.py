@@ -14,7 +14,17 @@ from tests_support import Cli
 
 @pytest.mark.parametrize(
     "kind",
-    ["models", "datasets", "metrics", "suites", "benchmarks", "plugins", "reports", "embedders"],
+    [
+        "models",
+        "datasets",
+        "metrics",
+        "suites",
+        "benchmarks",
+        "plugins",
+        "reports",
+        "embedders",
+        "executors",
+    ],
 )
 def test_every_listing_in_every_format(cli: Cli, kind: str) -> None:
     rows = json.loads(cli("list", kind, "--format", "json").stdout)
@@ -43,7 +53,15 @@ def test_show_explains_a_model(cli: Cli) -> None:
 
 
 def test_show_of_every_id_works(cli: Cli) -> None:
-    for kind in ("datasets", "metrics", "benchmarks", "reports", "embedders", "suites"):
+    for kind in (
+        "datasets",
+        "metrics",
+        "benchmarks",
+        "reports",
+        "embedders",
+        "suites",
+        "executors",
+    ):
         for row in json.loads(cli("list", kind, "--format", "json").stdout)[:2]:
             done = cli("show", row["id"])
             assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@ VERBS = {
     "compare": "Test a candidate run against a baseline: the gate for CI.",
     "baseline": "Condense a run to a small baseline file for a repository.",
     "reproduce": "Run one record again and say whether it agrees within its interval.",
-    "list": "List models, datasets, metrics, suites, benchmarks, plugins or reports.",
+    "list": "List models, datasets, metrics, suites, benchmarks, plugins, reports or executors.",
     "show": "Show one thing whole: parameters, source, what it can be scored on.",
     "weights": "Say which embedders' weights are here, fetch them, or say where they go.",
     "doctor": "Say what this machine can run, and what is missing for the rest.",

@@ -67,6 +67,14 @@ def _plain(kind: str) -> Callable[[Registry], Iterable[Row]]:
     return rows
 
 
+def _executors(registry: Registry) -> Iterable[Row]:
+    for s in registry.executors.values():
+        yield {
+            "id": s.id, "parameters": [p.name for p in s.parameters],
+            "missing": s.lacks or None, "summary": s.summary,
+        }  # fmt: skip
+
+
 KINDS: dict[str, Callable[[Registry], Iterable[Row]]] = {
     "models": _models,
     "datasets": _datasets,
@@ -76,6 +84,7 @@ KINDS: dict[str, Callable[[Registry], Iterable[Row]]] = {
     "plugins": _plugins,
     "reports": _plain("reports"),
     "embedders": _plain("embedders"),
+    "executors": _executors,
 }
 
 

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gengauge.cli.executors import choose_executor, executor_options
 from gengauge.cli.output import open_registry, plugin_option, trust_option
-from gengauge.cli.selection import note_unfit, open_store, reproduction, resolve_benchmark
+from gengauge.cli.selection import (
+    checkpoint_option,
+    checkpoints,
+    note_unfit,
+    open_store,
+    reproduction,
+    resolve_benchmark,
+)
 from gengauge.cli.weights import folder_option, offline_option
 from gengauge.errors import UsageError
 
@@ -57,6 +65,7 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     metavar="N",
     help="Trials to run side by side.  [default: as many as cores and memory allow; 1 on a GPU]",
 )
+@executor_options
 @click.option(
     "--set",
     "settings",
@@ -86,6 +95,7 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     metavar="8G",
     help="Most memory a trial may hold.  [default: nine tenths of the machine's]",
 )
+@checkpoint_option
 @click.option(
     "--no-isolate",
     is_flag=True,
@@ -156,7 +166,8 @@ def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str,
         raise UsageError("--no-isolate takes no --timeout, --memory or --jobs: nobody watches it")
     if not options["no_isolate"] and not possible():
         click.echo("warning: this system cannot fork: trials run one by one, unwatched", err=True)
-    device = choose_device(options["device"])
+    executor = choose_executor(registry, options)
+    device = choose_device(options["device"], executor.spec.elsewhere)
     return Run(
         benchmark, registry, store, device,
         options["retry_failed"], options["fresh"], options["limit"],
@@ -164,6 +175,8 @@ def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str,
         workers=options["jobs"] or default_workers(options["threads"], device.type == "cuda"),
         isolated=not options["no_isolate"],
         limits=Limits.parse(options["timeout"], options["memory"]),
+        jobs=options["jobs"], threads=options["threads"], executor=executor,
+        checkpoints=checkpoints(options["checkpoint_every"]),
     )  # fmt: skip
 
 

@@ -11,8 +11,17 @@ from gengauge.errors import UsageError
 
 if TYPE_CHECKING:
     from gengauge.benchmark import Benchmark
+    from gengauge.budget import Budget
     from gengauge.plan import Job
     from gengauge.store import RunStore
+
+checkpoint_option = click.option(
+    "--checkpoint-every",
+    default="30s",
+    show_default=True,
+    metavar="30s",
+    help="Time (or steps) of training between checkpoints, from which a killed run goes on.",
+)
 
 
 def resolve_benchmark(name: str, registry: Any, options: dict[str, Any]) -> Benchmark:
@@ -54,6 +63,22 @@ def open_store(place: str) -> RunStore:
     if store.folder.exists() and not store.folder.is_dir():
         raise UsageError(f"'{place}' is a file; give -o a folder")
     return store
+
+
+def checkpoints(text: str) -> Budget:
+    """Read how often checkpoints are written: a time or steps."""
+    from gengauge.budget import Budget
+
+    try:
+        every = Budget.parse(text)
+    except UsageError:
+        every = None
+    if every is None or every.unit not in ("seconds", "steps"):
+        raise UsageError(
+            f"--checkpoint-every '{text}' is not understood; write a time or steps, such as 30s "
+            "or 500steps"
+        )
+    return every
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

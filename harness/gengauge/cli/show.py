@@ -11,11 +11,12 @@ import click
 
 from gengauge.cli.output import Names, cell, console, open_registry, plugin_option
 from gengauge.errors import unknown
+from gengauge.executor import ExecutorSpec
 from gengauge.parameters import Parameter
 from gengauge.registry import Registry
 from gengauge.specs import DatasetSpec, EmbedderSpec, MetricSpec, ModelSpec
 
-KINDS = ("models", "datasets", "metrics", "embedders", "benchmarks", "reports")
+KINDS = ("models", "datasets", "metrics", "embedders", "benchmarks", "reports", "executors")
 
 
 @click.command("show")
@@ -26,7 +27,7 @@ KINDS = ("models", "datasets", "metrics", "embedders", "benchmarks", "reports")
 )  # fmt: skip
 @plugin_option
 def command(id_: str, format_: str, plugins: tuple[str, ...]) -> None:
-    """Show one model, dataset, metric, suite, embedder, benchmark, report or plugin whole.
+    """Show a model, dataset, metric, suite, embedder, benchmark, report, executor or plugin.
 
     `record-schema` and `row-schema` print the JSON Schema of a record and of a tidy row.
     """
@@ -72,10 +73,10 @@ def _describe(kind: str, spec: Any, registry: Registry) -> dict[str, Any]:
     shown["from"] = f"{plugin.distribution} {plugin.version}".strip()
     if isinstance(spec, EmbedderSpec):
         shown["weights"] = [asdict(file) for file in spec.weights]
-    if isinstance(spec, ModelSpec):
+    if isinstance(spec, ModelSpec | ExecutorSpec):
         shown["missing"] = spec.lacks
-    if isinstance(spec, ModelSpec | MetricSpec):
-        taken = spec.parameters if isinstance(spec, ModelSpec) else spec.settings
+    if isinstance(spec, ModelSpec | MetricSpec | ExecutorSpec):
+        taken = spec.settings if isinstance(spec, MetricSpec) else spec.parameters
         shown["parameters"] = [_parameter(p) for p in taken]
     shown.update(_fits(spec, registry))
     return shown

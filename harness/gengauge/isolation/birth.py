@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from gengauge.isolation.nursery import Nursery
-from gengauge.isolation.server import NUMBER, serve
+from gengauge.isolation.server import NUMBER, ORDER, serve
 
 _PATIENCE = 15.0  # seconds until a server that does not end is killed
 _CODE = "from gengauge.isolation.birth import born; born({})"
@@ -51,15 +51,16 @@ class Server:
         self._orders.close()
         serve(theirs, nursery)
 
-    def start(self, index: int, news: int, log: int) -> tuple[int, int]:
+    def start(self, index: int, news: int, log: int, card: str = "") -> tuple[int, int]:
         """Start a piece of work; return its process id and where its exit code will be told.
 
-        ``news`` and ``log`` are descriptors it writes to. The process id is 0 where the machine
-        had no process to give. ``ServerDied`` when the server is gone.
+        ``news`` and ``log`` are descriptors it writes to, ``card`` is the only one that it sees.
+        The process id is 0 where the machine had no process to give. ``ServerDied`` when the
+        server is gone.
         """
         ends, told = os.pipe()
         try:
-            socket.send_fds(self._orders, [NUMBER.pack(index)], [news, log, told])
+            socket.send_fds(self._orders, [ORDER.pack(index, card.encode())], [news, log, told])
         except OSError:
             os.close(ends)
             raise ServerDied from None

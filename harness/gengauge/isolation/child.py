@@ -22,12 +22,14 @@ _EASY = "800"  # for the kernel: of all processes, end this one first when memor
 WHERE = signal.SIGUSR1  # asks a trial to write into its log what it is doing
 
 
-def live(nursery: Nursery, index: int, news: int, log: int) -> NoReturn:
+def live(nursery: Nursery, index: int, news: int, log: int, card: str = "") -> NoReturn:
     """Run a piece of work; what it prints goes to the descriptor ``log``, its record to ``news``.
 
-    Never returns.
+    ``card`` is the only one that it will see, where one is named. Never returns.
     """
     _alone(log)
+    if card:  # before anything in this process has asked CUDA what there is
+        os.environ["CUDA_VISIBLE_DEVICES"] = card
     work, teller = nursery.work[index], _Teller(news)
     store = RunStore(nursery.setting.store.folder.resolve())  # a plugin may change the folder
     setting = replace(nursery.setting, store=store, on_progress=teller.stage, alone=True)

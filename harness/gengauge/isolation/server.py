@@ -24,6 +24,7 @@ from gengauge.isolation.child import live
 from gengauge.isolation.nursery import Nursery
 
 NUMBER = struct.Struct("!i")
+ORDER = struct.Struct("!i96s")  # which piece of work, and on which card
 _DIE_WITH_PARENT, _ADOPT = 1, 36  # PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER of prctl(2)
 _TRIES, _PATIENCE = 20, 5.0  # to fork; seconds until killed processes are taken for gone
 _BROKEN = 70  # exit code of a trial whose process fell over outside of run_trial
@@ -32,8 +33,8 @@ _BROKEN = 70  # exit code of a trial whose process fell over outside of run_tria
 def serve(orders: socket.socket, nursery: Nursery) -> NoReturn:
     """Start a trial for each order, until the other end of ``orders`` is closed; never returns.
 
-    An order is an index into the nursery's work with three descriptors: for news, for what is
-    printed, and for the process id and later the exit code.
+    An order is an index into the nursery's work and a card, with three descriptors: for news, for
+    what is printed, and for the process id and later the exit code.
     """
     code = 1
     try:
@@ -82,13 +83,14 @@ class _Server:
 
     def _obey(self) -> bool:
         """Start the trial that is asked for; return whether anyone is left to ask."""
-        order, descriptors, *_ = socket.recv_fds(self._orders, NUMBER.size, 3)
-        if len(order) < NUMBER.size:
+        order, descriptors, *_ = socket.recv_fds(self._orders, ORDER.size, 3)
+        if len(order) < ORDER.size:
             return False
         news, log, ends = descriptors
         pid = _fork()
         if pid == 0:
-            self._become(NUMBER.unpack(order)[0], news, log, ends)
+            index, card = ORDER.unpack(order)
+            self._become(index, card.rstrip(b"\0").decode(), news, log, ends)
         with suppress(OSError):
             os.write(ends, NUMBER.pack(max(pid, 0)) + (NUMBER.pack(_BROKEN) if pid < 0 else b""))
         for descriptor in (news, log):
@@ -99,7 +101,7 @@ class _Server:
             os.close(ends)
         return True
 
-    def _become(self, index: int, news: int, log: int, ends: int) -> NoReturn:
+    def _become(self, index: int, card: str, news: int, log: int, ends: int) -> NoReturn:
         """Be the trial from here on."""
         try:
             parent = os.getppid()
@@ -113,7 +115,7 @@ class _Server:
             _prctl(_ADOPT, 1)
             _prctl(_DIE_WITH_PARENT, signal.SIGKILL)
             if os.getppid() == parent:  # else the server died before it could be followed
-                live(self._nursery, index, news, log)
+                live(self._nursery, index, news, log, card)
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()

@@ -39,8 +39,9 @@ class Watched:
     """One trial in its own process; ``outcome`` is set once it has ended."""
 
     def __init__(
-        self, server: Server, index: int, work: Work, store: RunStore, limits: Limits
-    ) -> None:
+        self, server: Server, index: int, work: Work, store: RunStore, limits: Limits,
+        card: str = "",
+    ) -> None:  # fmt: skip
         self.outcome: dict[str, Any] | Death | None = None
         self._record: dict[str, Any] | None = None
         self.stage: tuple[str, float] | None = None
@@ -53,7 +54,8 @@ class Watched:
         self._counted = Census()
         self._kills = memory_kills()
         try:
-            self._pid, self._ends = server.start(index, self._news.theirs, self._log.theirs)
+            streams = self._news.theirs, self._log.theirs
+            self._pid, self._ends = server.start(index, *streams, card)
         except ServerDied:
             for stream in (self._news, self._log):
                 stream.close()

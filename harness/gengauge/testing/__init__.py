@@ -34,6 +34,7 @@ from gengauge.testing.behaviour import (
 from gengauge.testing.case import Case, LawBroken, NotApplicable
 from gengauge.testing.classes import class_likelihood_sums_to_one, labels_go_with_their_rows
 from gengauge.testing.flaws import broken_data_is_refused, poor_data_is_survived
+from gengauge.testing.killed import training_goes_on
 from gengauge.testing.latent import (
     bound_stays_below_one,
     decoder_agrees_with_inference,
@@ -53,7 +54,8 @@ Law = Callable[[Case], None]
 LAWS: tuple[Law, ...] = (
     capabilities_are_declared, samples_look_like_data, fit_is_deterministic,
     samples_follow_the_generator, sampling_changes_nothing, saving_keeps_the_model,
-    budget_in_steps_is_obeyed, budget_in_seconds_is_obeyed, held_back_split_is_not_read,
+    budget_in_steps_is_obeyed, budget_in_seconds_is_obeyed, training_goes_on,
+    held_back_split_is_not_read,
     global_randomness_is_untouched, conditional_samples_answer_their_conditions,
     known_values_stay, likelihood_ignores_the_batch, density_integrates_to_one, mass_sums_to_one,
     class_likelihood_sums_to_one, labels_go_with_their_rows,

@@ -15,6 +15,7 @@ from gengauge.likelihood import Density, Mass
 from gengauge.model import Condition, Model, asked_of
 from gengauge.parameters import Value
 from gengauge.registry import load_target
+from gengauge.resumption import Resumption
 from gengauge.specs import ModelSpec
 from gengauge.training import FitRun
 
@@ -42,10 +43,13 @@ class Case:
         model: Model = load_target(self.spec.target)(**self.spec.resolve(self.parameters))
         return model
 
-    def fit(self, dataset: Dataset | None = None, budget: str = "") -> tuple[Model, FitRun]:
+    def fit(
+        self, dataset: Dataset | None = None, budget: str = "", place: Resumption | None = None
+    ) -> tuple[Model, FitRun]:
         """Return a freshly fitted model and what its fit spent."""
         data = dataset or self.dataset
-        run = FitRun(seed=7, budget=Budget.parse(budget or self.budget))
+        given = Budget.parse(budget or self.budget)
+        run = FitRun(seed=7, budget=given, place=place or Resumption())
         model = self.build()
         model.fit(data if self.spec.control else data.for_training(), run)
         return model, run

@@ -69,7 +69,7 @@ def fit_average(
         return objective(network, *batch, generator=generator)
 
     train(run, network, loss, tensors, validation=validation, batch_size=batch_size, lr=lr,
-          clip=1.0, keep_best=False)  # fmt: skip
+          clip=1.0, keep_best=False, keep={"average": average})  # fmt: skip
     average.update()
     return average.network.eval()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -122,6 +122,21 @@ class CategoricalMixture:
         )
 
 
+@dataclass
+class _Start:
+    """EM from one start: responsibilities ``[n, k]``, and how it went."""
+
+    weights: Array
+    before: float = -math.inf
+    losses: list[float] = field(default_factory=list)
+    ended: bool = False
+
+    @property
+    def comparable(self) -> bool:
+        """Whether it was swept often enough to be compared with other starts."""
+        return self.ended or len(self.losses) >= _CHUNK
+
+
 class _Search:
     """EM from several starts, the best of which goes on, within the budget."""
 
@@ -132,40 +147,69 @@ class _Search:
         self.layout, self.alphas = model.layout, chosen_alpha(model.alpha)
         self.alpha = self.alphas[len(self.alphas) // 2]
         self.best = math.inf
+        self.starts: list[_Start] = []
 
     def run_all(self) -> None:
         """Sweep each start a few times, then the best one to its end."""
-        begun: list[tuple[float, int, Iterator[float]]] = []
-        for i in range(self.model.restarts):
-            if i and self.run.fraction >= 1:
-                break
-            start = self._sweeps(i)
-            losses = list(islice(start, _CHUNK))
-            if losses:  # the budget may have run out while the clusters were looked for
-                begun.append((min(losses), i, start))
-        for _ in min(begun)[2]:
+        loop = self.run.loop({"fitted": (self._fitted, self._fit)}, {"starts": self})
+        while not loop.finished and (start := self._next()) is not None:
+            self._sweep(start)
             self.run.on_progress(self.run.fraction)
+            loop.stepped()
+        if not loop.finished:
+            loop.finish()
 
-    def _sweeps(self, start: int) -> Iterator[float]:
-        """Yield the validation loss after each sweep while the budget lasts and EM improves.
+    def _next(self) -> _Start | None:
+        """Return the start to sweep next: each a chunk of times, then the best while it improves.
 
         There is always one: a budget of seconds may be gone when the clusters are found.
         """
-        weights, before = self._clusters(start), -math.inf
-        while self.run.steps == 0 or self.run.fraction < 1:
-            counts = self.layout.counted(self.x, weights)
-            mixing = weights.sum(0) + _EMPTY
-            log_mixing = np.log(mixing / mixing.sum())
-            loss = self._look(counts, log_mixing)
-            joint = self.layout.log_likelihood(self.x, self.layout.log_table(counts, self.alpha))
-            total = logsumexp(joint + log_mixing, axis=1, keepdims=True)
-            weights = np.exp(joint + log_mixing - total)
-            self.run.spend(1, len(self.x))
-            self.run.log(train_loss=-float(total.mean()), validation_loss=loss)
-            yield loss
-            if total.mean() < before + _SAME:
-                return
-            before = total.mean()
+        while not (self.starts and self.run.steps and self.run.fraction >= 1):
+            if self.starts and not self.starts[-1].comparable:
+                return self.starts[-1]
+            if len(self.starts) == self.model.restarts:
+                best = min(self.starts, key=lambda start: min(start.losses[:_CHUNK]))
+                return None if best.ended else best
+            self.starts.append(_Start(self._clusters(len(self.starts))))
+        return None
+
+    def _sweep(self, start: _Start) -> None:
+        counts = self.layout.counted(self.x, start.weights)
+        mixing = start.weights.sum(0) + _EMPTY
+        log_mixing = np.log(mixing / mixing.sum())
+        loss = self._look(counts, log_mixing)
+        joint = self.layout.log_likelihood(self.x, self.layout.log_table(counts, self.alpha))
+        total = logsumexp(joint + log_mixing, axis=1, keepdims=True)
+        start.weights = np.exp(joint + log_mixing - total)
+        self.run.spend(1, len(self.x))
+        self.run.log(train_loss=-float(total.mean()), validation_loss=loss)
+        start.losses.append(loss)
+        start.ended = bool(total.mean() < start.before + _SAME)
+        start.before = float(total.mean())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how far each start is."""
+        return {
+            "alpha": self.alpha, "best": self.best,
+            "starts": [
+                [torch.from_numpy(start.weights), start.before, start.losses, start.ended]
+                for start in self.starts
+            ],
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
+        self.alpha, self.best = state["alpha"], state["best"]
+        self.starts = [_Start(known[0].numpy(), *known[1:]) for known in state["starts"]]
+
+    def _fitted(self) -> Any:
+        if not math.isfinite(self.best):
+            return None
+        return [torch.from_numpy(self.model.log_table), torch.from_numpy(self.model.log_mixing)]
+
+    def _fit(self, known: Any) -> None:
+        if known is not None:
+            self.model.log_table, self.model.log_mixing = (part.numpy() for part in known)
 
     def _clusters(self, start: int) -> Array:
         """Return hard responsibilities ``[n, k]`` of k-means on levels, or on token counts.

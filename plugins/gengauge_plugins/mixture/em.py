@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from gengauge_plugins.mixture.forms import Form, IllDefinedError, Mixture, facto
 _TOLERANCE = 5e-5  # nats a value: EM has converged when a sweep changes less
 _MODERATE = 50_000  # examples up to which scikit-learn's tables [n, k] and [n, d] do no harm
 _BLOCK = {"cpu": 2**20, "cuda": 2**26}  # features held at once; on a CPU they stay in its cache
+_FITTED = ("weights_", "means_", "covariances_", "precisions_cholesky_")  # of scikit-learn's
 _CLUSTERINGS = 3  # runs of k-means, of which the tightest is the start
 
 
@@ -35,6 +36,14 @@ class Engine(Protocol):
 
         ``IllDefinedError`` where a component shrank onto too few points.
         """
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next sweep depends on but the data."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
         ...
 
 
@@ -98,6 +107,14 @@ class Blocks:
                 return done
         return sweeps
 
+    def state_dict(self) -> dict[str, Any]:
+        """See ``Engine``."""
+        return _state(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See ``Engine``."""
+        _take(self, state, self.z.device)
+
     def _sweep(self) -> float:
         sums = counts = total = torch.zeros((), dtype=self.z.dtype, device=self.z.device)
         for features, joint in _joints(self.form, self.mixture, self.kind, self.z):
@@ -146,6 +163,40 @@ class ScikitLearn:
         self.mixture = Mixture(*(torch.as_tensor(a).clone() for a in found))
         self.lower_bound, self.converged = float(estimator.lower_bound_), estimator.converged_
         return int(estimator.n_iter_)
+
+    def state_dict(self) -> dict[str, Any]:
+        """See ``Engine``."""
+        known = vars(self.estimator)
+        # products of matrices are equal to the last bit only in the same order in memory
+        fitted = {
+            name: [torch.from_numpy(known[name].T.copy()), known[name].flags.c_contiguous]
+            for name in _FITTED
+            if name in known
+        }
+        return {**_state(self), "fitted": fitted}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See ``Engine``."""
+        _take(self, state, torch.device("cpu"))
+        for name, (transposed, by_rows) in state["fitted"].items():
+            array = transposed.numpy().T
+            setattr(self.estimator, name, np.ascontiguousarray(array) if by_rows else array)
+        if state["fitted"]:
+            self.estimator.lower_bound_ = self.lower_bound
+            self.estimator.converged_ = self.converged
+
+
+def _state(engine: Engine) -> dict[str, Any]:
+    mixture = engine.mixture
+    return {
+        "mixture": (mixture.weights, mixture.means, mixture.covariances),
+        "lower_bound": engine.lower_bound, "converged": bool(engine.converged),
+    }  # fmt: skip
+
+
+def _take(engine: Engine, state: dict[str, Any], device: torch.device) -> None:
+    engine.mixture = Mixture(*(part.to(device) for part in state["mixture"]))
+    engine.lower_bound, engine.converged = state["lower_bound"], state["converged"]
 
 
 def log_likelihoods(mixture: Mixture, kind: str, z: Tensor) -> Tensor:

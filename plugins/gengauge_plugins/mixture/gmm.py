@@ -14,7 +14,8 @@ from gengauge.model import Condition
 from gengauge_plugins.mixture.forms import Mixture
 from gengauge_plugins.mixture.gaussians import Gaussians
 from gengauge_plugins.mixture.prepare import Prepared, prepare
-from gengauge_plugins.mixture.search import Purse, Search, Settings
+from gengauge_plugins.mixture.purse import Purse
+from gengauge_plugins.mixture.search import Search, Settings
 from gengauge_plugins.mixture.subspace import Subspace
 from gengauge_plugins.networks.calibration import calibrated_power
 from gengauge_plugins.networks.drawing import below_one, refuse_condition

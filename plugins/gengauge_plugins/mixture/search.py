@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gengauge import FitRun, seeds
+from gengauge import seeds
 from gengauge.errors import DivergedError
 from gengauge_plugins.mixture.em import Engine, clusters, engine_for, log_likelihoods, start
 from gengauge_plugins.mixture.forms import IllDefinedError, Mixture
+from gengauge_plugins.mixture.purse import Purse
 
 CANDIDATES = (1e-4, 1e-2, 3e-2, 1e-1)  # the planar sets want the first, 64 pixels the last two
 _LEAST = 1e-8  # of a value's variance: below, float64 sums are rounding
-_CHUNK = 5  # sweeps between looks at the budget and points of the learning curve
-_LARGE = 50_000  # examples from which a chunk is one sweep
 _FEW, _EACH = 20_000, 10  # examples that trials see: the first, or so many a mean's value
 _RUNG, _MOST = 8, 512  # components that regularisation is chosen with; components at most
 _PATIENCE = 2  # chunks that gain nothing on validation data after which EM ends
@@ -35,41 +35,6 @@ class Settings:
     restarts: int
     select: str
     engine: str
-
-
-class Purse:
-    """What the search for one class' mixture may spend of a run's budget, counted in sweeps.
-
-    A step of the run is a sweep over all of the ``whole`` examples. As many sweeps over the
-    ``part`` of one class as there are steps are allowed, and seconds up to a share ``until``.
-    """
-
-    def __init__(self, run: FitRun, whole: int, part: int, until: float = 1.0) -> None:
-        self.run, self.whole, self.part, self.until = run, whole, part, until
-        self.left = run.budget.steps(whole)
-
-    @property
-    def allowed(self) -> bool:
-        """Whether there is room for another sweep."""
-        return self.left >= 1 and self.run.seconds < self.until * self.run.budget.seconds
-
-    def sweeps(self, examples: int) -> int:
-        """Return how many sweeps of a chunk over ``examples`` are allowed, at least one.
-
-        Where those are not all there are, one sweep over all is put by. Sweeps come one by one
-        over much data, and where more than half of a time is over.
-        """
-        kept = 0 if examples == self.part else 1
-        late = self.run.seconds > 0.5 * self.until * self.run.budget.seconds
-        chunk = 1 if late or examples > _LARGE else _CHUNK
-        return int(max(1, min(chunk, (self.left - kept) * self.part / examples)))
-
-    def spend(self, sweeps: int, examples: int) -> None:
-        """Count work done."""
-        self.left -= sweeps * examples / self.part
-        total = self.run.examples + sweeps * examples
-        self.run.spend(total // self.whole - self.run.steps, sweeps * examples)
-        self.run.on_progress(self.run.fraction)
 
 
 @dataclass(frozen=True)
@@ -152,7 +117,32 @@ class Search:
         return trials
 
     def _trial(self, components: int, regularisation: float, attempt: int) -> Trial:
-        """Return EM after a chunk.
+        """Return EM after a chunk, which a process before this one may have run."""
+        name = f"mixture {self.purse.run.place.loops}: {components} {regularisation} {attempt}"
+        made: list[Engine] = []
+
+        def compute() -> dict[str, Any]:
+            engine, raised, done, judged = self._tried(components, regularisation, attempt)
+            made.append(engine)
+            return {"engine": engine.state_dict(), "raised": raised, "done": done, "judged": judged}
+
+        found = self.purse.run.once(name, compute)
+        if not made:
+            made.append(self._engine(self.some, found["raised"], found["engine"]))
+        self.purse.spend(found["done"], len(self.some))
+        judged = found["judged"].to(self.z.device)
+        return Trial(made[0], components, found["raised"], judged)
+
+    def _engine(self, z: Tensor, regularisation: float, state: dict[str, Any]) -> Engine:
+        given, begun = self.settings, Mixture(*(part.to(z.device) for part in state["mixture"]))
+        engine = engine_for(given.engine, z)(z, begun, given.covariance, regularisation)
+        engine.load_state_dict(state)
+        return engine
+
+    def _tried(
+        self, components: int, regularisation: float, attempt: int
+    ) -> tuple[Engine, float, int, Tensor]:
+        """Return EM after a chunk, its regularisation, sweeps, and log-likelihoods.
 
         A component that shrank onto too few points is no reason to fail: the regularisation
         rises tenfold until every covariance can be factorised.
@@ -172,8 +162,7 @@ class Search:
                 judged = log_likelihoods(engine.mixture, given.covariance, self.held_out)
             except IllDefinedError:
                 continue
-            self.purse.spend(done, len(some))
-            return Trial(engine, components, raised, judged)
+            return engine, raised, done, judged
         raise DivergedError(
             f"no covariance is positive definite with regularisation up to {raised:g} of each "
             "value's variance; look for values that are far apart from all others"
@@ -246,20 +235,43 @@ class Search:
         else:
             build = engine_for(given.engine, self.z)
             engine = build(self.z, engine.mixture, given.covariance, trial.regularisation)
-        worse, due = 0, self.some is not self.z  # whatever trials cost, all of the data is seen
-        while (due or self.purse.allowed) and not engine.converged and worse < _PATIENCE:
+        self.worse, self.due = 0, self.some is not self.z  # whatever trials cost, all is seen
+        loop = self.purse.run.loop({"search": self}, {"engine": engine, "purse": self.purse})
+        while (
+            not loop.finished
+            and (self.due or self.purse.allowed)
+            and not engine.converged
+            and self.worse < _PATIENCE
+        ):
             try:
-                done = engine.advance(self.purse.sweeps(len(self.z)))
-                judged = log_likelihoods(engine.mixture, given.covariance, self.held_out)
+                self._chunk(engine)
             except IllDefinedError:  # what was kept so far is a mixture all the same
                 break
-            due, score = False, float(judged.mean())
-            self.purse.spend(done, len(self.z))
-            worse = 0 if score > self.best + _NOTHING * self.values else worse + 1
-            self._keep(score, engine.mixture)
-            self._log(engine, score)
+            loop.stepped()
+        if not loop.finished:
+            loop.finish()
         assert self.mixture is not None
         return self.mixture
+
+    def _chunk(self, engine: Engine) -> None:
+        done = engine.advance(self.purse.sweeps(len(self.z)))
+        judged = log_likelihoods(engine.mixture, self.settings.covariance, self.held_out)
+        self.due, score = False, float(judged.mean())
+        self.purse.spend(done, len(self.z))
+        self.worse = 0 if score > self.best + _NOTHING * self.values else self.worse + 1
+        self._keep(score, engine.mixture)
+        self._log(engine, score)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the last sweeps have come to."""
+        best = self.mixture and (self.mixture.weights, self.mixture.means, self.mixture.covariances)
+        return {"best": self.best, "mixture": best, "worse": self.worse, "due": self.due}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
+        best, self.best = state["mixture"], state["best"]
+        self.mixture = best and Mixture(*(part.to(self.z.device) for part in best))
+        self.worse, self.due = state["worse"], state["due"]
 
     def _keep(self, score: float, mixture: Mixture) -> None:
         if score > self.best:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -96,9 +96,13 @@ def alternate(
     noise = run.generator("noise", run.device)
     stream = batches(tensors, size, run.generator("batches"))
     curve = _Curve(run, game, validation)
-    step, more = 0, True
+    loop = run.loop(
+        {"generator": game.generator, "discriminator": game.discriminator, "average": average},
+        {"duel": duel, "noise": noise, "batches": stream, "curve": curve},
+    )
+    more = not loop.finished
     while more:
-        step += 1
+        step = loop.step + 1
         fraction = step / total if timeless else run.fraction
         duel.set_rates(fraction)
         playing = not isinstance(game, HeadStart) or fraction > game.head_start
@@ -113,6 +117,10 @@ def alternate(
             run.lap()
             if due:
                 curve.add(losses)
+        if more:
+            loop.stepped()
+    if not loop.finished:
+        loop.finish()
     return average.network.eval()
 
 
@@ -160,6 +168,16 @@ class _Duel:
             self._move(1, loss)
         return loss.detach(), torch.zeros(()) if answer is None else answer.detach()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return both optimisers' states, and how often the discriminator has moved."""
+        return {"optimisers": [o.state_dict() for o in self.optimisers], "moves": self.moves}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
+        for optimiser, known in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(known)
+        self.moves = state["moves"]
+
     def _move(self, player: int, loss: Tensor) -> None:
         self.optimisers[player].zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -192,6 +210,14 @@ class _Curve:
             point["validation_loss"] = self._validate(self.validation)
         self.run.paused += time.perf_counter() - started
         self.run.log(**point)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the step of the next point."""
+        return {"next": self.next}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
+        self.next = state["next"]
 
     @torch.no_grad()
     def _validate(self, validation: Batch) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +52,15 @@ class PowerAverage:
         averages: list[Tensor] = list(self.network.parameters())
         weights: list[Tensor] = list(self.source.parameters())
         torch._foreach_lerp_(averages, weights, 1 - kept)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the average and its age."""
+        return {"network": dict(self.network.state_dict()), "steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
+        self.network.load_state_dict(state["network"])
+        self.steps = state["steps"]
 
 
 def exponent(width: float) -> float:

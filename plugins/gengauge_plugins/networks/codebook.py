@@ -36,12 +36,15 @@ class Codebook(nn.Module):
     """
 
     used: Tensor
+    steps: Tensor
 
     def __init__(self, entries: int, channels: int) -> None:
         super().__init__()
         self.weight = nn.Embedding(entries, channels).weight
         self.register_buffer("used", torch.zeros(entries))
-        self.steps, self.moves = 0, True
+        # no part of the model, but of a checkpoint of its training
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64), persistent=False)
+        self.moves = True
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -71,8 +74,9 @@ class Codebook(nn.Module):
         """Move entries that nothing has used for a while to where codes are, now and then."""
         self.used += torch.bincount(indices.flatten(), minlength=len(self.used))
         self.steps += 1
-        first = self.steps == 1
-        if not first and self.steps % _RESTART:
+        steps = int(self.steps)
+        first = steps == 1
+        if not first and steps % _RESTART:
             return False
         dead = (torch.ones_like(self.used) if first else self.used == 0).nonzero().flatten()
         kept = self.weight[:0] if first else self.weight[self.used > 0]

@@ -29,11 +29,12 @@ def stage(run: FitRun, name: str, share: float = 1.0) -> Iterator[FitRun]:
     part = FitRun(
         seeds.named_seed(run.seed, name), _rest(run, share), run.device,
         on_progress=lambda f: run.on_progress(before + (1 - before) * share * f),
+        place=run.place,
     )  # fmt: skip
     yield part
     offset = run.steps
     run.steps, run.examples = run.steps + part.steps, examples + part.examples
-    run.paused += part.paused
+    run.paused, run.earlier = run.paused + part.paused, run.earlier + part.earlier
     run.laps += [(examples + n, started + seconds) for n, seconds in part.laps]
     for point in part.curve:
         moved = {"step": offset, "examples": examples, "seconds": started}

@@ -81,7 +81,7 @@ class Transport(ABC):
             run, field, loss, self._batch(data.train, frequency),
             validation=held_out if len(held_out[0]) else None,
             batch_size=batch_size(self.batch_size, self.levels), lr=self.lr, clip=10.0,
-            keep_best=False,
+            keep_best=False, keep={"average": average},
         )  # fmt: skip
         average.update()
 
