@@ -19,16 +19,20 @@ from urllib.parse import unquote, urlparse
 
 def code_fingerprint(module: str) -> str:
     """Return ``name==version`` of the module's distribution, plus a source hash if editable."""
-    roots = _editable_roots()
-    owner = _owner(module)
-    label = f"{owner.metadata['Name']}=={owner.version}" if owner else "local"
-    files = _closure(module, owner is None, roots)
+    label = _label(module)
+    files = _closure(module, label == "local", _editable_roots())
     if not files:
         return label
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(name.encode() + b"\0" + files[name].read_bytes() + b"\0")
     return f"{label}+{digest.hexdigest()[:12]}"
+
+
+@cache
+def _label(module: str) -> str:
+    owner = _owner(module)
+    return f"{owner.metadata['Name']}=={owner.version}" if owner else "local"
 
 
 @cache

@@ -70,8 +70,11 @@ class Runs:
         return [t for t in self.trials if t.dataset == dataset]
 
 
-def gather(stores: Iterable[RunStore]) -> Runs:
-    """Read the stores; a trial that several of them hold counts once, later stores winning."""
+def gather(stores: Iterable[RunStore], artifacts: bool = True) -> Runs:
+    """Read the stores; a trial that several of them hold counts once, later stores winning.
+
+    ``artifacts``: pictures, curves and values of examples are asked for as well.
+    """
     runs = Runs()
     trials: dict[str, Trial] = {}
     for store in stores:
@@ -86,6 +89,8 @@ def gather(stores: Iterable[RunStore]) -> Runs:
         runs.metrics.update(store.metrics())
         runs.environments.update(store.environments())
         runs.warnings.extend(store.warnings)
+        if artifacts:
+            store.fetch()
     runs.trials = list(trials.values())
     return runs
 

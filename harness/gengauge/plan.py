@@ -102,11 +102,12 @@ def plan(benchmark: Benchmark, registry: Registry) -> list[Job]:
             raise unknown("suite", suite, registry.suites)
     settings = read_settings(benchmark.settings, registry)
     jobs = []
-    for dataset, choice, seed in itertools.product(datasets, choices, benchmark.seeds):
-        if choice.spec.fits(dataset, choice.parameters) == "":
-            metrics = _metrics(suites, dataset, benchmark, registry, settings)
-            budget = str(Budget.parse(_budget(benchmark, choice)))
-            jobs.append(Job(choice, dataset, seed, budget, tuple(metrics)))
+    for dataset in datasets:
+        metrics = tuple(_metrics(suites, dataset, benchmark, registry, settings))
+        for choice in choices:
+            if choice.spec.fits(dataset, choice.parameters) == "":
+                budget = str(Budget.parse(_budget(benchmark, choice)))
+                jobs += [Job(choice, dataset, seed, budget, metrics) for seed in benchmark.seeds]
     if not jobs:
         reasons = {
             f"{c.label} {c.spec.fits(d, c.parameters)} ({d.id})" for c in choices for d in datasets

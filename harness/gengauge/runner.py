@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from gengauge.errors import UsageError
 from gengauge.executor import ExecutorChoice, ExecutorSpec
 from gengauge.fitting import clear
 from gengauge.isolation.limits import Limits
+from gengauge.keeping import Keeping
 from gengauge.loading import load_dataset, load_embedder
 from gengauge.plan import Job, MetricChoice
 from gengauge.registry import Registry
@@ -60,6 +62,7 @@ class Run:
         specs = {j.dataset.id: j.dataset for j in jobs}  # each is loaded once, for all its jobs
         datasets = {id_: load_dataset(spec, self.limit) for id_, spec in specs.items()}
         self.setting = self._setting(jobs)
+        self._code = cache(code_fingerprint)  # thousands of jobs, few models
         done = {} if self.fresh else {r["trial"]: r for r in self.store.records()}
         return [self._task(job, datasets[job.dataset.id], done) for job in jobs]
 
@@ -85,7 +88,7 @@ class Run:
         control = job.choice.spec.control  # it learns nothing, in no precision
         trial = Trial(
             job.choice.spec.id, job.choice.label, tuple(sorted(job.choice.parameters.items())),
-            code_fingerprint(module), dataset.id, dataset.fingerprint, job.seed, job.budget,
+            self._code(module), dataset.id, dataset.fingerprint, job.seed, job.budget,
             self.device.type,
             "fp32" if control else self.precision, 1 if control else self.accumulation,
         )  # fmt: skip
@@ -119,8 +122,9 @@ class Run:
             todo = [t for t in tasks if t.todo]
             for task in todo:
                 self._clear(task)
-            with closing(self._start(tasks, todo)) as trials:
-                return self._store(tasks, trials, listener)
+            started = closing(self._start(tasks, todo))
+            with started as trials, closing(Keeping(listener, self.store)) as kept:
+                return self._store(tasks, trials, kept)
 
     def _start(self, tasks: list[Task], todo: list[Task]) -> Accounts:
         """Return what runs the trials; where there are none, no executor is troubled."""
@@ -147,7 +151,7 @@ class Run:
     def _chosen(self) -> ExecutorChoice:
         return self.executor or self._local()
 
-    def _store(self, tasks: list[Task], trials: Accounts, listener: Listener) -> list[Record]:
+    def _store(self, tasks: list[Task], trials: Accounts, listener: Keeping) -> list[Record]:
         hook = self.registry.manager.hook
         keys = [t.trial.key for t in tasks]
         _tell(hook.gengauge_run_started, folder=str(self.store.folder), trials=keys)
@@ -158,7 +162,9 @@ class Run:
             record.update(trials.shift.stamp(task), workers=trials.workers)
             if record["status"] != "ok":
                 self.store.check()  # where nothing can be written, it was no fault of the trial's
-            if not trials.stores:
+            if trials.stores:
+                self.store.push_shared()  # with what others wrote into the copy here
+            else:
                 self.store.append(record)
             records.append(record)
             _tell(hook.gengauge_trial_finished, record=record)
@@ -166,7 +172,8 @@ class Run:
         return sorted(records, key=lambda r: place[r["trial"]])
 
     def _clear(self, task: Task) -> None:
-        """Forget a checkpoint that must not be used again."""
+        """Forget a checkpoint that must not be used again; get hold of any other."""
+        self.store.pull(task.trial.key, replace=self.fresh)
         if self.fresh or task.todo == "retry":
             clear(self.store.trial_folder(task.trial.key), also_begun=self.fresh)
 
@@ -180,6 +187,7 @@ class Run:
         for dataset in {t.dataset.id: t.dataset for t in tasks}.values():
             artifacts.save_reference(dataset, self.store.dataset_folder(dataset.id))
             captioned.save_real(dataset, self.store.dataset_folder(dataset.id))
+        self.store.push_shared()
 
 
 def _describe(spec: MetricSpec, order: int) -> dict[str, Any]:

@@ -6,7 +6,8 @@ says; each part they rest on is checked once, here, when the line is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any
 
 from gengauge.guarded import is_name
@@ -15,6 +16,7 @@ from gengauge.specs import DIRECTIONS
 _TEXT, _FLAG, _TABLE = (str, type(None)), (bool, type(None)), (dict, type(None))
 _NUMBER, _COUNT = (float, int, type(None)), (int, type(None))
 _LARGEST = 1e75  # of a number: reports work with the square of a variance
+_NESTED = {dict, list}
 _DEEPEST = 40  # levels of lists and objects in details and parameters
 _KEPT = 4096  # combinations of types that are known to be right
 
@@ -25,24 +27,32 @@ class Shape:
     def __init__(self, **kinds: tuple[type, ...]) -> None:
         self.kinds = kinds
         self.names = tuple(kinds)
-        self.numeric = tuple(name for name, k in kinds.items() if int in k and str not in k)
-        self.right: set[tuple[type, ...]] = set()  # a hundred thousand records are much alike
+        self._numeric = [i for i, k in enumerate(kinds.values()) if int in k and str not in k]
+        # twice the last name: of a single one this would be no tuple
+        self._values: Callable[[Any], Any] = itemgetter(*self.names, self.names[-1])
+        # where numbers stand, by types that are right: a hundred thousand records are much alike
+        self.right: dict[tuple[type, ...], list[int]] = {}
 
     def unlike(self, table: dict[str, Any], where: str = "") -> str:
         """Return which part of ``table`` has no such type or is beyond all measure, or nothing."""
-        types = tuple(map(type, map(table.get, self.names)))
-        if types not in self.right:
-            for name, found in zip(self.names, types, strict=True):
+        try:
+            values = self._values(table)
+        except KeyError:
+            values = tuple(map(table.get, (*self.names, self.names[-1])))
+        types = tuple(map(type, values))
+        numbers = self.right.get(types)
+        if numbers is None:
+            for name, found in zip(self.names, types, strict=False):
                 if found not in self.kinds[name]:
                     wanted = " or ".join(k.__name__ for k in self.kinds[name])
                     wanted = wanted.replace("NoneType", "null")
                     return f"'{where}{name}' is {found.__name__}, expected {wanted}"
+            numbers = [i for i in self._numeric if types[i] is not type(None)]
             if len(self.right) < _KEPT:
-                self.right.add(types)
-        for name in self.numeric:
-            value = table.get(name)
-            if value and not -_LARGEST < value < _LARGEST:
-                return f"'{where}{name}' is beyond all measure"
+                self.right[types] = numbers
+        for i in numbers:
+            if not -_LARGEST < values[i] < _LARGEST:
+                return f"'{where}{self.names[i]}' is beyond all measure"
         return ""
 
 
@@ -77,6 +87,7 @@ _SCORE = Shape(
     embedder=_TABLE, parameters=_TABLE, details=_TABLE, n_samples=_COUNT, n_reference=_COUNT,
 )  # fmt: skip
 _EMBEDDER = Shape(id=_TEXT, sha256=_TEXT)
+_KNOWN: dict[Any, dict[str, Any]] = {}  # embedders that are right, by id
 _POINT = Shape(
     steps=(int,), evaluations=(int, float), value=(int, float), low=_NUMBER, high=_NUMBER,
     standard_error=_NUMBER, level=_NUMBER, kind=_TEXT, interval_method=_TEXT, n_samples=_COUNT,
@@ -103,7 +114,7 @@ def wrong(record: Any) -> str:
             return f"'{part}' has no id"
     return (
         _RECORD.unlike(record)
-        or _first(_PARTS[p].unlike(record.get(p) or {}, f"{p}.") for p in _PARTS)
+        or _first(shape.unlike(record[p], f"{p}.") for p, shape in _PARTS.items() if record.get(p))
         or _deep(record["model"].get("parameters"), "model.parameters")
         or _first(map(_of_score, record["scores"]))
     )
@@ -122,12 +133,22 @@ def _of_score(score: Any) -> str:
         return "'score.direction' is neither higher nor lower"
     if bad := _of_interval(score):
         return bad
-    if (embedder := score.get("embedder")) and (bad := _EMBEDDER.unlike(embedder, "embedder.")):
+    if (embedder := score.get("embedder")) and (bad := _of_embedder(embedder)):
         return bad
     details, parameters = score.get("details"), score.get("parameters")
     return (details and _of_details(details)) or (
         _deep(parameters, "parameters") if parameters else ""
     )
+
+
+def _of_embedder(embedder: dict[str, Any]) -> str:
+    """Check what was measured in; few of them recur in every record."""
+    if (id_ := embedder.get("id")).__class__ is str and _KNOWN.get(id_) == embedder:
+        return ""
+    bad = _EMBEDDER.unlike(embedder, "embedder.")
+    if not bad and id_ and len(_KNOWN) < _KEPT:
+        _KNOWN[id_] = embedder
+    return bad
 
 
 def _of_interval(score: dict[str, Any]) -> str:
@@ -171,6 +192,8 @@ def _texts(found: Any) -> bool:
 
 def _deep(content: Any, where: str) -> str:
     """Return that ``content`` is nested too deeply, without going as deep as it does."""
+    if type(content) is dict and _NESTED.isdisjoint(map(type, content.values())):
+        return ""
     layer = [content] if isinstance(content, dict | list) else []
     for _ in range(_DEEPEST):
         layer = [

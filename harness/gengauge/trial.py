@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -38,7 +39,7 @@ class Trial:
     precision: str = "fp32"
     accumulation: int = 1
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Content hash of the trial; what is usual leaves no trace in it."""
         content = {k: v for k, v in asdict(self).items() if k not in _USUAL}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from gengauge.aggregate import Estimate, Score
 from gengauge.gather import Trial
@@ -121,10 +122,16 @@ class Row:
 
     def measured(self, column: Column) -> list[tuple[Trial, Score]]:
         """Return the scores of the row's seeds in ``column``, each with its trial."""
-        return [
-            (t, s) for t in self.trials if t.ok for s in t.record["scores"]
-            if s.get("value") is not None and column_key(s) == column.key
-        ]  # fmt: skip
+        return self._by_column.get(column.key, [])
+
+    @cached_property
+    def _by_column(self) -> dict[tuple[str, ...], list[tuple[Trial, Score]]]:
+        found: dict[tuple[str, ...], list[tuple[Trial, Score]]] = {}
+        for trial in (t for t in self.trials if t.ok):
+            for score in trial.record["scores"]:
+                if score.get("value") is not None:
+                    found.setdefault(column_key(score), []).append((trial, score))
+        return found
 
     def sound(self, column: Column) -> Estimate | None:
         """Return the row's estimate in ``column`` if it may be compared: it has no caveat."""

@@ -18,7 +18,7 @@ def rows(stores: list[RunStore]) -> list[Row]:
     """Return the rows of every store, a trial that several hold once; missing values are None."""
     return [
         {column: _missing(row.get(column)) for column in COLUMNS}
-        for trial in gather(stores).trials
+        for trial in gather(stores, artifacts=False).trials
         for row in tidy_rows(trial.record)
     ]  # fmt: skip
 

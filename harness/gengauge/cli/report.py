@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gengauge.cli.output import open_registry, plugin_option
+
+if TYPE_CHECKING:
+    from gengauge.store import RunStore
 
 
 @click.command("report")
@@ -33,12 +37,22 @@ def command(
         for warning in store.warnings:
             click.echo(f"warning: {warning}", err=True)
     if output is None and format_ == "html":
-        output = stores[0].folder / "report.html"
-    if output is None or str(output) == "-":
+        _save(stores[0], content)
+    elif output is None or str(output) == "-":
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     else:
         _write(output, content)
+
+
+def _save(store: RunStore, content: bytes) -> None:
+    from gengauge.errors import StorageError, UsageError
+
+    try:
+        where = store.save("report.html", content)
+    except StorageError as error:
+        raise UsageError(f"cannot write report.html ({error}); give -o a file") from None
+    click.echo(f"wrote {where}", err=True)
 
 
 def _write(path: Path, content: bytes) -> None:

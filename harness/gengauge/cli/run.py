@@ -15,6 +15,7 @@ from gengauge.cli.selection import (
     checkpoint_option,
     checkpoints,
     note_unfit,
+    open_store,
     reproduction,
     resolve_benchmark,
 )
@@ -110,9 +111,8 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder of the run.  [default: runs/BENCHMARK]",
+    help="Folder of the run, or a URL such as s3://BUCKET/RUN.  [default: runs/BENCHMARK]",
 )
 @plugin_option
 @trust_option
@@ -167,11 +167,8 @@ def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str,
     from gengauge.isolation.limits import Limits
     from gengauge.pool import default_workers
     from gengauge.runner import Run, choose_device
-    from gengauge.store import RunStore
 
-    folder = options["output"] or Path("runs") / benchmark.name
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"'{folder}' is a file; give -o a folder")
+    store = open_store(options["output"] or str(Path("runs") / benchmark.name))
     if options["no_isolate"] and (options["timeout"] or options["memory"] or options["jobs"]):
         raise UsageError("--no-isolate takes no --timeout, --memory or --jobs: nobody watches it")
     if not options["no_isolate"] and not possible():
@@ -185,7 +182,7 @@ def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str,
         )
     crowd = default_workers(options["threads"] * together, device.type == "cuda")
     return Run(
-        benchmark, registry, RunStore(folder), device,
+        benchmark, registry, store, device,
         options["retry_failed"], options["fresh"], options["limit"],
         command=lambda job: reproduction(name, job, options),
         workers=options["jobs"] or crowd,
@@ -226,7 +223,7 @@ def _execute(run: Run, tasks: list[Task]) -> list[dict[str, Any]]:
             return run.execute(tasks, listener)
     except KeyboardInterrupt:
         click.echo(
-            f"what was finished is kept in {run.store.folder}; "
+            f"what was finished is kept in {run.store.address}; "
             "the same command goes on from there", err=True,
         )  # fmt: skip
         raise
@@ -238,11 +235,8 @@ def _write_reports(run: Run) -> None:
     if "terminal" in run.registry.reports:
         click.echo(render(run.registry, "terminal", [run.store]).decode(), nl=False)
     if "html" in run.registry.reports:
-        path = run.store.folder / "report.html"
         page = render(run.registry, "html", [run.store])
-        with run.store.writing():
-            path.write_bytes(page)
-        click.echo(f"report: {path}", err=True)
+        click.echo(f"report: {run.store.save('report.html', page)}", err=True)
 
 
 def _exit_code(tasks: list[Task], records: list[dict[str, Any]], allowed: float) -> int:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gengauge.benchmark import Benchmark
     from gengauge.budget import Budget
     from gengauge.plan import Job
+    from gengauge.store import RunStore
 
 checkpoint_option = click.option(
     "--checkpoint-every",
@@ -52,6 +53,16 @@ def _setting(text: str) -> tuple[str, str]:
     if not equals or "." not in key:
         raise UsageError(f"--set '{text}' is not understood; write suite.parameter=value")
     return key, value
+
+
+def open_store(place: str) -> RunStore:
+    """Return the store of a run that is begun or gone on with."""
+    from gengauge.store import RunStore
+
+    store = RunStore(place)
+    if store.folder.exists() and not store.folder.is_dir():
+        raise UsageError(f"'{place}' is a file; give -o a folder")
+    return store
 
 
 def checkpoints(text: str) -> Budget:

@@ -11,6 +11,7 @@ from gengauge.gate.cells import Side, side_of
 from gengauge.gate.snapshot import is_snapshot, read_snapshot
 from gengauge.gather import gather
 from gengauge.store import RunStore
+from gengauge.urls import redacted
 
 
 def open_side(source: str, *, baseline: bool = False) -> Side:
@@ -27,7 +28,7 @@ def open_side(source: str, *, baseline: bool = False) -> Side:
         if baseline:
             raise BaselineError(f"there is no baseline: {error}") from None
         raise
-    side = side_of(gather([store]), source)
+    side = side_of(gather([store]), redacted(source))
     side.gates = _gates(store)
     return side
 
