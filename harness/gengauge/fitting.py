@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from gengauge.budget import Budget
 from gengauge.data import Dataset
 from gengauge.model import Model
 from gengauge.plan import Job
+from gengauge.ranks import Order, beside, device_of
 from gengauge.registry import load_target
 from gengauge.resumption import Resumption
 from gengauge.training_run import FitRun
@@ -54,14 +56,20 @@ def fit_or_load(
             begun, {"trial": trial.key, "gengauge": provenance.installed("gengauge")},
             setting.checkpoints,
         ),
+        precision=trial.precision, accumulation=trial.accumulation,
     )  # fmt: skip
     with seeds.global_seed(run.seed):
-        model = new(job)
-        model.fit(visible(job, dataset), run)
+        model, data = new(job), visible(job, dataset)
+        with beside(_order(job, data, run, setting.ranks)):
+            run.started = time.perf_counter()  # to start other ranks is no training
+            model.fit(data, run)
+    if not run.looped:
+        run.only_plain()
     training: dict[str, Any] = {
         "steps": run.steps, "examples": run.examples, "seconds": round(run.seconds, 6),
         "laps": run.laps[:: -max(1, len(run.laps) // 40)][::-1],  # the last one always
-        "resumed": run.place.resumed,
+        "resumed": run.place.resumed, "ranks": run.ranks, "precision": run.precision,
+        "accumulation": run.accumulation, **({"flops": run.flops} if run.flops else {}),
     }  # fmt: skip
     artifacts.save_curve(run.curve, folder)
     half_made = folder / "checkpoint.tmp"
@@ -73,6 +81,17 @@ def fit_or_load(
     half_made.rename(folder / "checkpoint")
     shutil.rmtree(begun, ignore_errors=True)
     return model, training
+
+
+def _order(job: Job, data: Dataset, run: FitRun, ranks: int) -> Order:
+    """Return what other ranks are asked to fit; a control learns nothing that could be shared."""
+    if ranks > 1 and run.device.type == "cuda":
+        run.device = device_of("cuda", 0)
+    return Order(
+        job.choice.spec.target, dict(job.choice.parameters), data, run.seed, run.budget,
+        run.device.type, run.precision, run.accumulation,
+        1 if job.choice.spec.control else ranks,
+    )  # fmt: skip
 
 
 def restore(job: Job, dataset: Dataset, device: torch.device, folder: Path, trial: Trial) -> Model:

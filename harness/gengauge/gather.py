@@ -101,7 +101,10 @@ def identity(trial: Trial) -> tuple[str, ...]:
     parameters = json.dumps(model.get("parameters") or {}, sort_keys=True, default=str)
     fingerprint = str(model.get("code") or "").rpartition("+")[2][:12]  # name==version+hash
     version = f"{model.get('version') or ''} {fingerprint}"
-    return (str(model["id"]), parameters, str(trial.record.get("budget", "")), version)
+    batches = trial.record.get("accumulation")
+    how = [str(trial.record.get("precision") or ""), f"{batches} batches a step" if batches else ""]
+    budget = str(trial.record.get("budget", ""))
+    return (str(model["id"]), parameters, budget, version, ", ".join(filter(None, how)))
 
 
 def labels(trials: Iterable[Trial]) -> dict[tuple[str, ...], str]:
@@ -110,6 +113,7 @@ def labels(trials: Iterable[Trial]) -> dict[tuple[str, ...], str]:
     named: dict[tuple[str, ...], str] = {}
     for one in found:
         twins = [other for other in found if other[0] == one[0]]
-        differing = [one[i].strip() for i in (1, 2, 3) if len({t[i] for t in twins}) > 1]
-        named[one] = one[0] + (f" ({', '.join(differing)})" if differing else "")
+        differing = [one[i].strip() for i in (1, 2, 3, 4) if len({t[i] for t in twins}) > 1]
+        shown = ", ".join(filter(None, differing))
+        named[one] = one[0] + (f" ({shown})" if shown else "")
     return named

@@ -49,7 +49,7 @@ def blank_record(trial: Trial, job: Job, dataset: Dataset, setting: Setting) -> 
             "seed": trial.seed, "train": trial.stage_seed("train"),
             "sample": trial.stage_seed("sample"), "data": dataset.revision,
         },
-        "budget": trial.budget,
+        "budget": trial.budget, **trial.unusual,
         "training": None,
         "scores": [],
         "timing": {},

@@ -59,6 +59,8 @@ def reproduce(
         ),
         registry, RunStore(folder), device, command=lambda job: command, isolated=isolated,
         limits=limits or Limits(),
+        precision="bf16" if record.get("precision") == "bf16" else "fp32",
+        accumulation=_count(record.get("accumulation")),
     )  # fmt: skip
     [new] = run.execute([_task(run, job, record)], listener)
     return Again(new, run.store.environments().get(new["environment"], {}), tuple(unknown))
@@ -150,3 +152,8 @@ def _counts(dataset: Dataset) -> tuple[int, int, int]:
 
 def _said(counts: Any) -> str:
     return " / ".join(map(str, counts))
+
+
+def _count(value: object) -> int:
+    """Return how many batches a step was made of, 1 where the record does not say."""
+    return value if type(value) is int and value > 0 else 1

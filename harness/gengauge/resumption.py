@@ -173,16 +173,17 @@ class Loop:
         """Say that the loop has ended: going on with a later one begins with what it left."""
         self.finished = True
         if self.place.folder is not None:
-            self.place.hold(self.index, self._state())
+            self.place.hold(self.index, self.state())
             if self.place.due():
                 self._save()
 
     def _save(self) -> None:
         started = time.perf_counter()
-        self.place.write(self.index, self._state())
+        self.place.write(self.index, self.state())
         self.run.paused += time.perf_counter() - started
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
+        """Return all that the next step depends on."""
         parts = self.lasting if self.finished else {**self.lasting, **self.passing}
         return {
             "seed": self.run.seed, "step": self.step, "finished": self.finished,
@@ -194,17 +195,18 @@ class Loop:
         """Take over a state; one that does not fit leaves everything as it was."""
         if found.get("seed") != self.run.seed:
             return  # of another stage
-        before = packing.unpack(*packing.pack(self._state()))
+        before = packing.unpack(*packing.pack(self.state()))
         try:
-            self._restore(found)
+            self.restore(found)
         except Exception as error:  # whatever a part says to a state of another shape
-            self._restore(before)
+            self.restore(before)
             self.place.tell(f"a checkpoint does not fit ({error}): this loop trains anew")
             return
         self.place.resumed = max(self.place.resumed, found["resumed"] + 1)
         self.place.tell(f"training goes on after step {self.step} of loop {self.index}")
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go to a state; one of other parts raises whatever they say to it."""
         parts = self.lasting if state["finished"] else {**self.lasting, **self.passing}
         if set(parts) != set(state["parts"]):
             raise ValueError(f"it has the parts {', '.join(state['parts'])}")

@@ -52,6 +52,9 @@ class Run:
     threads: int = 1
     executor: ExecutorChoice | None = None  # None: local
     checkpoints: Budget = EVERY
+    precision: str = "fp32"
+    accumulation: int = 1
+    ranks: int = 1
     shared: dict[Any, Any] = field(default_factory=dict)
 
     def tasks(self, jobs: list[Job]) -> list[Task]:
@@ -71,6 +74,7 @@ class Run:
         return Setting(
             self.store, version, self.benchmark.samples, self._here, uuid.uuid4().hex[:12],
             embedders, self.shared, checkpoints=self.checkpoints,
+            ranks=self.ranks,
         )  # fmt: skip
 
     @property
@@ -81,10 +85,12 @@ class Run:
 
     def _task(self, job: Job, dataset: Dataset, done: dict[str, Record]) -> Task:
         module = job.choice.spec.target.partition(":")[0]
+        control = job.choice.spec.control  # it learns nothing, in no precision
         trial = Trial(
             job.choice.spec.id, job.choice.label, tuple(sorted(job.choice.parameters.items())),
             self._code(module), dataset.id, dataset.fingerprint, job.seed, job.budget,
             self.device.type,
+            "fp32" if control else self.precision, 1 if control else self.accumulation,
         )  # fmt: skip
         old = done.get(trial.key)
         if old is None:

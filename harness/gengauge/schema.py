@@ -48,8 +48,10 @@ RECORD_SCHEMA: dict[str, Any] = {
         "timing": {"type": "object"}, "peak_memory": {"type": "object"}, "environment": _TEXT,
         "error": _OBJECT, "command": _TEXT, "artifacts": {"type": "array", "items": _TEXT},
         "position": {"type": "integer"}, "workers": {"type": "integer"},
+        "precision": {"enum": ["bf16"]}, "accumulation": {"type": "integer"},
         "command_line": _TEXT,
-    }, optional=("position", "workers", "command_line")),
+    }, optional=("position", "workers", "precision", "accumulation",
+                "command_line")),
 }  # fmt: skip
 
 _ROW_TYPES: dict[str, Any] = {

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gengauge.acceleration import Stepper, accelerated
 from gengauge.errors import DivergedError
 from gengauge.resumption import Part
 from gengauge.training_curve import Curve
@@ -82,6 +83,12 @@ def train(
     best validation point are kept. ``clip`` bounds the gradient's norm, which costs a small network
     two per cent of its step. Raises ``DivergedError`` when the loss is not finite.
 
+    A step follows the gradient of ``run.accumulation`` times ``batch_size`` examples, in the
+    memory that ``batch_size`` of them take. Where several processes train, they share these
+    examples, so that a step and a budget mean the same whatever their number; all see the same
+    validation examples. ``run.precision`` is the loss's in training; weights, validation and
+    everything after is float32. See :class:`gengauge.acceleration.Stepper`.
+
     A run that was killed goes on from its last checkpoint: what ``loss`` itself changes from step
     to step, besides ``module``, the generator and the global streams, must be in ``keep``; see
     ``FitRun.loop``.
@@ -91,42 +98,77 @@ def train(
     parameters = list(module.parameters())
     fused = run.device.type in ("cpu", "cuda")  # one kernel: a third of the default's time
     optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=fused)
-    size = min(batch_size, len(tensors[0]))
-    total = run.budget.steps(size)
-    timeless = math.isfinite(total)  # steps or examples: the same model on every machine
+    size = min(run.accumulation * batch_size, len(tensors[0]))
     noise = run.generator("noise", run.device)
-    curve = Curve(run, module, loss, validation, total, keep_best)
-    stream = batches(tensors, size, run.generator("batches"))
-    loop = run.loop(
-        {"module": module, **(keep or {})},
-        {"optimiser": optimiser, "noise": noise, "batches": stream, "curve": curve},
-    )
-    more = not loop.finished
-    while more:
-        step = loop.step + 1
-        batch = next(stream)
-        _set_rate(optimiser, lr, step / total if timeless else run.fraction)
-        value = loss(*batch, generator=noise)
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(value)
-        if clip is not None:
-            _clip(parameters, clip)
-        optimiser.step()
-        run.steps, run.examples = run.steps + 1, run.examples + size
-        more = step < total if timeless else run.seconds < run.budget.seconds
-        due = curve.due(step) or not more
-        if due or step % _CHECK_EVERY == 0:
-            _check_finite(value, step)
-            run.on_progress(run.fraction)
-            run.lap()
-            if due:
-                curve.add(value)
-        if more:
-            loop.stepped()
-    if not loop.finished:
-        curve.finish()
-        loop.finish()
+    pace = _Pace(run, size)
+    with accelerated(run.device, run.precision, run.accumulation, run.seed) as accelerator:
+        run.looped, run.ranks = True, accelerator.num_processes
+        stepper = Stepper(accelerator, module, loss, optimiser, noise)
+        stepper.check(size)
+        curve = Curve(run, module, loss, validation, pace.total, keep_best)
+        stream = batches(stepper.shared(tensors), size, run.generator("batches"))
+        loop = run.loop(
+            {"module": module, **(keep or {})},
+            {"optimiser": optimiser, "noise": noise, "batches": stream, "curve": curve},
+        )
+        stepper.follow(loop)
+        more = not loop.finished
+        while more:
+            step = loop.step + 1
+            batch = next(stream)
+            if pace.unknown:
+                value, cost = stepper.counted(batch)
+                curve.plan(pace.learn(cost))
+            else:
+                value = stepper.gradient(batch)
+            _set_rate(optimiser, lr, pace.fraction(step, stepper))
+            if clip is not None:
+                _clip(parameters, clip)
+            stepper.step()
+            more = pace.spend(step, stepper)
+            if (due := curve.due(step) or not more) or step % _CHECK_EVERY == 0:
+                _look(run, value := stepper.mean(value), step)
+                if due:
+                    curve.add(value)
+            if more:
+                loop.stepped()
+        if not loop.finished:
+            curve.finish()
+            loop.finish()
+        run.started += run.seconds - stepper.agreed(run.seconds)  # later stages part alike
     module.eval()
+
+
+class _Pace:
+    """How far training may go: known from the start but where time or FLOPs are the limit."""
+
+    def __init__(self, run: FitRun, size: int) -> None:
+        self.run, self.size, self.cost = run, size, 0.0
+        self.unknown = run.budget.unit == "flops"  # until a step's are counted
+        self.total = math.inf if self.unknown else run.budget.steps(size)
+
+    def learn(self, cost: float) -> float:
+        """Take in the FLOPs of a step; return the number of steps."""
+        self.unknown, self.cost = False, cost
+        self.run.flops = self.run.flops or 0.0
+        self.total = self.run.budget.at_cost(cost)
+        return self.total
+
+    def fraction(self, step: int, stepper: Stepper) -> float:
+        """Return the share of training that is over at ``step``, the same on every rank."""
+        if math.isfinite(self.total):  # not time: the same model on every machine
+            return step / self.total
+        return stepper.agreed(self.run.fraction)
+
+    def spend(self, step: int, stepper: Stepper) -> bool:
+        """Count a step; return whether there is another one."""
+        run = self.run
+        run.steps, run.examples = run.steps + 1, run.examples + self.size
+        if self.cost and run.flops is not None:
+            run.flops += self.cost
+        if math.isfinite(self.total):
+            return step < self.total
+        return stepper.agreed(run.seconds) < run.budget.seconds
 
 
 def _clip(parameters: list[nn.Parameter], most: float) -> None:
@@ -142,6 +184,13 @@ def _set_rate(optimiser: torch.optim.Optimizer, lr: float, fraction: float) -> N
     warm = min(1.0, fraction / 0.02 + 0.05)
     for group in optimiser.param_groups:
         group["lr"] = lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, fraction))))
+
+
+def _look(run: FitRun, value: Tensor, step: int) -> None:
+    """Check the loss ``[]``, tell how far training is and read the clock."""
+    _check_finite(value, step)
+    run.on_progress(run.fraction)
+    run.lap()
 
 
 def _check_finite(value: Tensor, step: int) -> None:

@@ -43,6 +43,10 @@ class Curve:
         self.validation = validation and tuple(t[:1000].to(run.device) for t in validation)
         self.keep_best = keep_best and validation is not None
         self.best, self.state = math.inf, None  # type: tuple[float, dict[str, Tensor] | None]
+        self.plan(total)
+
+    def plan(self, total: float) -> None:
+        """Choose the points for a training of ``total`` steps, infinite where that is not known."""
         self.schedule = _schedule(total)
 
     def due(self, step: int) -> bool:

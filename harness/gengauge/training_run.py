@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import torch
 
 from gengauge import seeds
-from gengauge.budget import Budget
+from gengauge.budget import NOT_COUNTED, Budget
+from gengauge.errors import UnsupportedError
 from gengauge.resumption import Loop, Part, Resumption
 
 Value = TypeVar("Value")
@@ -21,7 +22,9 @@ class FitRun:
     """What a model's ``fit`` is given besides the data: seed, budget, device, and a place to log.
 
     ``steps``, ``examples`` and ``seconds`` are what was spent; a plugin with a loop of its own
-    updates them through ``spend``.
+    updates them through ``spend``. ``flops`` are counted where the budget is in them. ``precision``
+    and ``accumulation`` are for :func:`gengauge.train`; a loop that heeds neither says so by
+    ``only_plain``.
     """
 
     seed: int
@@ -34,6 +37,11 @@ class FitRun:
     laps: list[tuple[int, float]] = field(default_factory=list)  # examples and seconds so far
     paused: float = 0.0  # seconds of validation, which are not training
     started: float = field(default_factory=time.perf_counter)
+    precision: str = "fp32"
+    accumulation: int = 1  # batches whose mean gradient is one step
+    flops: float | None = None  # of forward and backward passes, on all ranks
+    ranks: int = 1  # processes that shared the work
+    looped: bool = False  # whether gengauge.train had any part in it
     earlier: float = 0.0  # seconds that processes before this one have trained
     place: Resumption = field(default_factory=Resumption)
 
@@ -47,7 +55,11 @@ class FitRun:
         return time.perf_counter() - self.started - self.paused + self.earlier
 
     def spend(self, steps: int, examples: int) -> bool:
-        """Count work done; return whether the budget allows more."""
+        """Count work done; return whether the budget allows more.
+
+        ``UnsupportedError`` as from ``only_plain``.
+        """
+        self.only_plain()
         self.steps += steps
         self.examples += examples
         self.lap()
@@ -60,8 +72,23 @@ class FitRun:
     @property
     def fraction(self) -> float:
         """Share of the budget spent, from 0 to 1."""
-        spent = {"steps": self.steps, "examples": self.examples, "seconds": self.seconds}
+        spent = {"steps": self.steps, "examples": self.examples, "seconds": self.seconds,
+                 "flops": self.flops or 0.0}  # fmt: skip
         return min(1.0, spent[self.budget.unit] / self.budget.amount)
+
+    def only_plain(self) -> None:
+        """Say that training is a loop of the model's own, in float32, one batch a step.
+
+        ``UnsupportedError`` where something else was asked for, or a budget in FLOPs.
+        """
+        if self.precision != "fp32" or self.accumulation != 1:
+            asked = self.precision if self.precision != "fp32" else "gradient accumulation"
+            raise UnsupportedError(
+                f"this model trains in a loop of its own, which knows no {asked}; "
+                "leave --precision and --gradient-accumulation away"
+            )
+        if self.budget.unit == "flops":
+            raise UnsupportedError(NOT_COUNTED)
 
     def log(self, **values: float) -> None:
         """Add a point to the learning curve."""
@@ -123,11 +150,11 @@ class FitRun:
         """Return what was spent and logged so far, for a checkpoint."""
         laps = torch.tensor(self.laps, dtype=torch.float64).reshape(-1, 2)
         return {"steps": self.steps, "examples": self.examples, "seconds": self.seconds,
-                "curve": self.curve, "laps": laps}  # fmt: skip
+                "curve": self.curve, "laps": laps, "flops": self.flops}  # fmt: skip
 
     def take(self, spent: dict[str, Any]) -> None:
         """Go on from what ``spent`` returned: the clock too, whatever this process took so far."""
         self.steps, self.examples = spent["steps"], spent["examples"]
-        self.curve[:] = spent["curve"]
+        self.curve[:], self.flops = spent["curve"], spent["flops"]
         self.laps[:] = [(int(n), seconds) for n, seconds in spent["laps"].tolist()]
         self.earlier += spent["seconds"] - self.seconds

@@ -17,6 +17,8 @@ from gengauge.plan import MetricChoice
 from gengauge.resumption import EVERY
 from gengauge.store import RunStore
 
+_USUAL = {"precision": "fp32", "accumulation": 1}  # keys are older than these
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -34,11 +36,19 @@ class Trial:
     seed: int
     budget: str
     device: str
+    precision: str = "fp32"
+    accumulation: int = 1
 
     @cached_property
     def key(self) -> str:
-        """Content hash of the trial."""
-        return provenance.content_hash(asdict(self))
+        """Content hash of the trial; what is usual leaves no trace in it."""
+        content = {k: v for k, v in asdict(self).items() if k not in _USUAL}
+        return provenance.content_hash({**content, **self.unusual})
+
+    @property
+    def unusual(self) -> dict[str, Any]:
+        """How it is trained, where that is not as usual: precision, accumulation."""
+        return {k: getattr(self, k) for k, usual in _USUAL.items() if getattr(self, k) != usual}
 
     def stage_seed(self, stage: str) -> int:
         """Return the seed of a stage such as ``train``: by name, so code edits do not move it."""
@@ -58,6 +68,7 @@ class Setting:
     shared: dict[Hashable, Any]
     on_progress: Callable[[str, float], None] = lambda stage, fraction: None
     checkpoints: Budget = EVERY  # of training, as often as this
+    ranks: int = 1  # processes that train one model
     alone: bool = False  # in a process of its own, which no key at a terminal interrupts
 
 

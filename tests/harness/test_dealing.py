@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from gate_runs import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests_support import Cli
@@ -94,10 +95,9 @@ def test_needs_never_exceed_what_a_card_had(free: list[int], steps: list) -> Non
 def test_needs_are_the_peaks_of_earlier_records(tmp_path) -> None:
     store = RunStore(tmp_path)
     for i, peak in enumerate((GB, 5 * GB, None)):
-        store.append({
-            "trial": str(i), "status": "ok", "scores": [], "model": {"base": "vae"},
-            "peak_memory": {"host": 1, "device": peak},
-        })  # fmt: skip
+        one = record(seed=i)
+        one["model"]["base"], one["peak_memory"] = "vae", {"host": 1, "device": peak}
+        store.append(one)
     need = needs(store)
     assert need("vae") == int(1.2 * 5 * GB) + GB
     assert need("gan") is None

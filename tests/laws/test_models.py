@@ -59,7 +59,7 @@ VARIANTS: tuple[tuple[str, dict[str, Value], tuple[str, ...]], ...] = (
     ("vqgan", {"condition": "class"}, ("digits",)),
 )
 # laws look at no sample's quality, and each of its samples is a search of many steps
-SHORTER: dict[str, dict[str, Value]] = {"vqgan-clip": {"steps": 2}}
+SHORTER: dict[str, dict[str, Value]] = {"vqgan-clip": {"steps": 2, "candidates": 32}}
 PAIRS = [
     (model.id, SHORTER.get(model.id, {}), dataset)
     for model in REGISTRY.models.values()

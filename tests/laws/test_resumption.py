@@ -42,7 +42,11 @@ MORE: tuple[tuple[str, dict[str, Value], str], ...] = (
     ("ddpm", {"conditional": True, "guidance_kind": "classifier", "hidden": 64}, "digits"),
     ("ddpm-lora", {"hidden": 32}, "digits"),
     ("schroedinger-bridge", {}, "points/moons"),
-    ("vqgan-clip", {"steps": 2, "guide": "clip/shapes", "codebook": 16, "width": 4}, "squares"),
+    (
+        "vqgan-clip",
+        {"steps": 2, "candidates": 32, "guide": "clip/shapes", "codebook": 16, "width": 4},
+        "squares",
+    ),
 )
 
 

@@ -65,3 +65,10 @@ def halves(n: int = 240) -> Dataset:
         for s in (slice(0, n // 2), slice(n // 2, 3 * n // 4), slice(3 * n // 4, n))
     ]
     return Dataset("halves", "image", *parts, levels=256, grammar=HalvesGrammar())
+
+
+def shown(data, judge, captions, x):
+    """Return which share of pictures ``x`` has the shape, colour, size and place of its caption."""
+    found = judge.attributes(x).tolist()
+    agreed = [data.grammar.agreement(*told)[:4] for told in zip(captions, found, strict=True)]
+    return torch.tensor(agreed, dtype=torch.float64).mean(0)

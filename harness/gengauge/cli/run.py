@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gengauge.cli.acceleration import launched, ranks, training_options
 from gengauge.cli.executors import choose_executor, executor_options
 from gengauge.cli.output import open_registry, plugin_option, trust_option
 from gengauge.cli.selection import (
@@ -48,7 +49,9 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     help="Feature map that distances are measured in; repeatable. Default: the dataset's.",
 )
 @click.option("--seeds", metavar="0-2", help="Seeds, such as 0-2 or 0,3.")
-@click.option("--budget", metavar="2000steps", help="Training budget in steps, examples or time.")
+@click.option(
+    "--budget", metavar="2000steps", help="Training budget in steps, examples, FLOPs, time."
+)
 @click.option("--samples", type=click.IntRange(min=2), help="Samples to draw from each model.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda[:i].")
 @click.option(
@@ -96,6 +99,7 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     help="Most memory a trial may hold.  [default: nine tenths of the machine's]",
 )
 @checkpoint_option
+@training_options
 @click.option(
     "--no-isolate",
     is_flag=True,
@@ -120,6 +124,9 @@ def command(benchmark: str, **options: Any) -> int:  # fmt: skip
     """
     from gengauge.plan import plan
 
+    rank, options["launched"] = launched()
+    if rank:
+        return 0  # the first of those that were launched does it all
     _use_threads(options["threads"])
     registry = open_registry(options["plugins"])
     resolved = resolve_benchmark(benchmark, registry, options)
@@ -168,15 +175,23 @@ def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str,
         click.echo("warning: this system cannot fork: trials run one by one, unwatched", err=True)
     executor = choose_executor(registry, options)
     device = choose_device(options["device"], executor.spec.elsewhere)
+    together = ranks(options["gpus"], options["launched"], device, options["jobs"])
+    if together > 1 and executor.spec.elsewhere:
+        raise UsageError(
+            "--executor: one model is trained by several processes on this machine only"
+        )
+    crowd = default_workers(options["threads"] * together, device.type == "cuda")
     return Run(
         benchmark, registry, store, device,
         options["retry_failed"], options["fresh"], options["limit"],
         command=lambda job: reproduction(name, job, options),
-        workers=options["jobs"] or default_workers(options["threads"], device.type == "cuda"),
+        workers=options["jobs"] or crowd,
         isolated=not options["no_isolate"],
         limits=Limits.parse(options["timeout"], options["memory"]),
         jobs=options["jobs"], threads=options["threads"], executor=executor,
         checkpoints=checkpoints(options["checkpoint_every"]),
+        precision=options["precision"], accumulation=options["gradient_accumulation"],
+        ranks=together,
     )  # fmt: skip
 
 

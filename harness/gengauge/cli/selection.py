@@ -125,6 +125,9 @@ def reproduction(benchmark: str, job: Job, options: dict[str, Any]) -> str:
     for flag in ("suites", "embedders", "settings", "plugins"):
         words += [w for v in options[flag] for w in (f"--{flag.removesuffix('s')}", v)]
     words += ["--threads", str(options["threads"])] if options["threads"] != 1 else []
+    words += ["--precision", options["precision"]] if options["precision"] != "fp32" else []
+    many = options["gradient_accumulation"]
+    words += ["--gradient-accumulation", str(many)] if many != 1 else []
     for flag in ("samples", "limit"):
         words += [f"--{flag}", str(options[flag])] if options[flag] else []
     words = ["--set" if w == "--setting" else w for w in words]

@@ -63,7 +63,7 @@ class Nursery:
 
     def warm(self) -> None:
         """Import what several trials will."""
-        for module in self.modules:
+        for module in ("accelerate", *self.modules):
             with suppress(Exception, SystemExit):
                 importlib.import_module(module)
 

@@ -86,6 +86,7 @@ def alternate(
     data: where the second leaves the first, the discriminator knows its examples by heart. How
     good samples are shows in neither. Raises ``DivergedError`` when a loss is not finite.
     """
+    run.only_plain()
     tensors = tuple(t.to(run.device) for t in tensors)
     game.generator.to(run.device).train()
     game.discriminator.to(run.device).train()

@@ -29,9 +29,12 @@ def stage(run: FitRun, name: str, share: float = 1.0) -> Iterator[FitRun]:
     part = FitRun(
         seeds.named_seed(run.seed, name), _rest(run, share), run.device,
         on_progress=lambda f: run.on_progress(before + (1 - before) * share * f),
-        place=run.place,
+        place=run.place, precision=run.precision, accumulation=run.accumulation,
     )  # fmt: skip
     yield part
+    if part.flops is not None:
+        run.flops = (run.flops or 0.0) + part.flops
+    run.looped, run.ranks = run.looped or part.looped, max(run.ranks, part.ranks)
     offset = run.steps
     run.steps, run.examples = run.steps + part.steps, examples + part.examples
     run.paused, run.earlier = run.paused + part.paused, run.earlier + part.earlier
@@ -42,7 +45,8 @@ def stage(run: FitRun, name: str, share: float = 1.0) -> Iterator[FitRun]:
 
 
 def _rest(run: FitRun, share: float) -> Budget:
-    spent = {"steps": run.steps, "examples": run.examples, "seconds": run.seconds}
+    spent = {"steps": run.steps, "examples": run.examples, "seconds": run.seconds,
+             "flops": run.flops or 0.0}  # fmt: skip
     amount = share * (run.budget.amount - spent[run.budget.unit])
     least = 1e-3 if run.budget.unit == "seconds" else 1
     return Budget(max(least, amount if run.budget.unit == "seconds" else round(amount)),

@@ -77,12 +77,15 @@ def gengauge_models() -> list[ModelSpec]:
             parameters=(
                 Parameter("guide", "clip/shapes-guide", "embedder that steers; the judge must be "
                           "another"),
-                Parameter("steps", 100, "steps of the search for a picture", minimum=1),
+                Parameter("candidates", 4096, minimum=1,
+                          doc="codes a prior draws; a search begins at one that the guide likes"),
+                Parameter("steps", 60, "steps of the search for a picture", minimum=1),
                 Parameter("rate", 0.2, "of its Adam", minimum=0),
                 Parameter("cutouts", 2, "views of each picture a step", minimum=1),
-                Parameter("augment", 0.2, "share of a side that a view leaves out at most",
+                Parameter("augment", 0.05, "share of a side that a view leaves out at most",
                           minimum=0),
                 Parameter("batch", 64, "pictures sought at once", minimum=1),
+                Parameter("share", 0.6, "share of the budget spent on the autoencoder", minimum=0),
                 *_STAGE,
             ),
         ),

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from gengauge_plugins.networks.drawing import whole
 from gengauge_plugins.networks.first_stage import FirstStage
 from gengauge_plugins.vq.guide import Guide
+from gengauge_plugins.vq.starts import Starts
 
 _SEEDS = 2**62
+_SURE = 8.0  # how far above the others the logit of the entry is that the search begins with
+_COMMON = 0.5  # what the logs of entries' shares weigh beside it
 _SOFT = 1.0  # temperature at first: a place is a mixture of entries
 _HARD = 0.1  # and at last: it is one of them
 
@@ -22,7 +26,9 @@ class Steering:
 
     The logits of every place's entry are what moves; a place is decoded from the mixture of
     entries that they say, at a temperature that falls until each is one of them. Codes moved
-    themselves, and rounded straight through, would end in places that no picture has.
+    themselves, and rounded straight through, would end in places that no picture has. They begin
+    at a code that is one of a picture: from noise the search ends in debris that pleases the guide
+    less than a picture would.
 
     References:
         | VQGAN-CLIP: Open Domain Image Generation and Editing with Natural Language Guidance
@@ -33,23 +39,20 @@ class Steering:
         lr: Its rate.
         cutouts: Views of each picture that the guide sees a step.
         augment: Share of a side that is cut off a view at most, 0 to 1.
-        spread: Standard deviation of the logits at first.
     """
 
     steps: int
     lr: float
     cutouts: int
     augment: float
-    spread: float = 1.0
 
     def found(
-        self, stage: FirstStage, guide: Guide, shares: Tensor, meant: Tensor, seeds: list[int]
+        self, stage: FirstStage, guide: Guide, starts: Starts, meant: Tensor, seeds: list[int]
     ) -> Tensor:
-        """Return codes ``[n, h, w]`` for directions ``meant`` ``[n, d]``, a seed for each.
-
-        ``shares`` ``[entries, h, w]`` are the logs of how often training data has each entry.
-        """
-        logits, moves = self._drawn(shares, seeds)
+        """Return codes ``[n, h, w]`` for directions ``meant`` ``[n, d]``, a seed for each."""
+        begun = F.one_hot(starts.best(stage, guide, meant, seeds), len(starts.shares))
+        logits = _SURE * begun.movedim(-1, 1) + _COMMON * starts.shares
+        moves = self._moves(seeds).to(logits)
         logits.requires_grad_()
         optimiser = torch.optim.Adam([logits], lr=self.lr, betas=(0.9, 0.99))
         assert stage.codebook is not None
@@ -68,17 +71,16 @@ class Steering:
             optimiser.step()
         return logits.detach().argmax(1)
 
-    def _drawn(self, shares: Tensor, seeds: list[int]) -> tuple[Tensor, Tensor]:
-        """Return first logits ``[n, entries, h, w]`` and moves ``[n, steps, cutouts, 3]``."""
-        logits, moves = [], []
+    def _moves(self, seeds: list[int]) -> Tensor:
+        """Return how the views of each picture are moved ``[n, steps, cutouts, 3]``."""
+        drawn = []
         for seed in seeds:  # a stream for each: the same picture whatever the batch
             stream = torch.Generator().manual_seed(seed)
-            logits.append(self.spread * torch.randn(shares.shape, generator=stream))
-            moves.append(torch.rand(self.steps, self.cutouts, 3, generator=stream))
-        drawn = torch.stack(moves)
-        drawn[..., 0] *= self.augment
-        drawn[..., 1:] = 2 * drawn[..., 1:] - 1
-        return (shares + torch.stack(logits).to(shares)), drawn.to(shares.device)
+            drawn.append(torch.rand(self.steps, self.cutouts, 3, generator=stream))
+        moves = torch.stack(drawn)
+        moves[..., 0] *= self.augment
+        moves[..., 1:] = 2 * moves[..., 1:] - 1
+        return moves
 
 
 def seeds_of(n: int, generator: torch.Generator) -> list[int]:
