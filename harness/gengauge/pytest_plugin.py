@@ -79,13 +79,15 @@ def _told(found: Comparison) -> str:
     """Return what failed, a line each under aligned headings, and how it was tested."""
     from gengauge.gate.shown import HEADINGS, headline, lines, method
 
-    rows = [HEADINGS, *(line.cells for line in lines(found) if line.fails)]
+    failed = [line for line in lines(found) if line.fails]
+    rows = [HEADINGS, *(line.cells for line in failed)]
+    reasons = [f"{' '.join(line.cells[:3])}: {line.reason}" for line in failed if line.reason]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS) - 1)]
     table = [
         "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]])
         for row in rows
     ]  # fmt: skip
-    return "\n".join([headline(found), *table, method(found), *found.notes])
+    return "\n".join([headline(found), *table, *reasons, method(found), *found.notes])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -109,11 +109,15 @@ def _print(found: Comparison, every: bool) -> None:
         table: Any = Table(box=None, pad_edge=False, header_style="bold")
         for heading in HEADINGS:
             right = heading in NUMERIC
-            table.add_column(heading, justify="right" if right else "left", no_wrap=right)
+            table.add_column(
+                heading, justify="right" if right else "left", no_wrap=right, overflow="fold"
+            )
         for line in rows:
             style = "red" if line.fails else _COLOURS.get(line.status, "")
             table.add_row(*(Text(cell) for cell in line.cells), style=style)
         console().print(table)
+        for line in (line for line in rows if line.reason):
+            click.echo(f"{' '.join(line.cells[:3])}: {line.reason}")
         click.echo()
     click.echo(headline(found))
     click.echo(method(found))

@@ -108,12 +108,14 @@ def to_markdown(comparison: Comparison) -> str:
 
 def _table(rows: list[Line]) -> list[str]:
     rule = ["---:" if h in NUMERIC else "---" for h in HEADINGS]
-    body = [
-        "| " + " | ".join(f"**{t}**" if line.fails and i == len(HEADINGS) - 1 else t
-                          for i, t in enumerate(map(_escaped, line.cells))) + " |"
-        for line in rows
-    ]  # fmt: skip
+    body = [f"| {' | '.join(_cells(line))} |" for line in rows]
     return ["| " + " | ".join(HEADINGS) + " |", "|" + "|".join(rule) + "|", *body]
+
+
+def _cells(line: Line) -> list[str]:
+    *cells, verdict = map(_escaped, line.cells)
+    verdict = f"**{verdict}**" if line.fails else verdict
+    return [*cells, f"{verdict}: {_escaped(line.reason)}" if line.reason else verdict]
 
 
 def _escaped(text: str) -> str:

@@ -21,11 +21,12 @@ _NOTABLE = ORDER[:6]
 
 
 class Line(NamedTuple):
-    """One outcome as text, and whether the gate is missed for it."""
+    """One outcome as text, whether the gate is missed for it, and why."""
 
     cells: tuple[str, ...]
     fails: bool
     status: str
+    reason: str
 
 
 def lines(comparison: Comparison, every: bool = False) -> list[Line]:
@@ -41,9 +42,9 @@ def _line(o: Outcome) -> Line:
         o.key.model, o.key.dataset, metric or "(the trial)",
         number(o.baseline.value, half) if o.baseline and o.baseline.values else _NONE,
         number(o.candidate.value, half) if o.candidate and o.candidate.values else _NONE,
-        _change(o, half), _allowed(o), _p(o.p), f"{o.status}: {o.reason}" if o.reason else o.status,
+        _change(o, half), _allowed(o), _p(o.p), o.status,
     )  # fmt: skip
-    return Line(cells, o.fails or o.status == "incomparable", o.status)
+    return Line(cells, o.fails or o.status == "incomparable", o.status, o.reason)
 
 
 def _half(o: Outcome) -> float | None:
