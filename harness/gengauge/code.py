@@ -74,14 +74,26 @@ def _closure(module: str, local: bool, roots: tuple[Path, ...]) -> dict[str, Pat
     return found
 
 
+@cache
 def _source(name: str) -> Path | None:
+    """Return the file of a module without importing it, nor what it lies in; None: no file."""
+    top, *parts = name.split(".")
     try:
-        spec = importlib.util.find_spec(name)
+        spec = importlib.util.find_spec(top)
     except (ImportError, AttributeError, ValueError):
         return None
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+    if spec is None:
         return None
-    return Path(spec.origin).resolve()
+    places = [Path(place) for place in spec.submodule_search_locations or ()]
+    path = Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
+    for part in parts:  # a package before a module before a folder of modules, as Python does
+        inits = [place / part / "__init__.py" for place in places]
+        files = [p for p in (*inits, *(place / f"{part}.py" for place in places)) if p.is_file()]
+        path = files[0] if files else None
+        places = [place / part for place in places if (place / part).is_dir()]
+        if path is not None:
+            places = [path.parent] if path.name == "__init__.py" else []
+    return path.resolve() if path else None
 
 
 def _imports(name: str, path: Path) -> list[str]:

@@ -67,3 +67,10 @@ def test_our_models_rest_on_the_training_loop_and_not_on_metrics() -> None:
     files = _closure(module, False, roots)
     assert "gengauge.training" in files
     assert not {"gengauge.metric", "gengauge.store", "gengauge.cli.run"} & set(files)
+
+
+def test_nothing_is_imported_to_be_read(shop: Path) -> None:
+    before = fingerprint(shop)
+    for name in ("shop/__init__.py", "shop/model.py", "shop/parts/__init__.py"):
+        (shop / name).write_text((shop / name).read_text() + "raise SystemExit('imported')\n")
+    assert fingerprint(shop) != before
