@@ -22,6 +22,7 @@ COMMANDS = [
 def test_runs_can_be_planned(cli: Cli, tmp_path: Path, command: str) -> None:
     [benchmark] = [t for t in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "seeds" in t]
     (tmp_path / "my-benchmark.toml").write_text(benchmark)
+    command = command.replace("s3://", "memory://")  # no bucket is here to be asked for its records
     done = cli(*shlex.split(command)[1:], "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "trial" in done.stdout

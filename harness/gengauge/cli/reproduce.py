@@ -123,22 +123,27 @@ def _table(
     def number(value: float | None) -> str:
         return "" if value is None else f"{value:.6g}"
 
+    shown = [s for s in scores if (s.recorded, s.again) != (None, None)]
     write_rows(
         [
             {
-                "metric": s.metric, "embedder": s.embedder, "recorded": number(s.recorded),
-                "low": number(s.low), "high": number(s.high), "again": number(s.again),
+                "metric": _name(s), "recorded": number(s.recorded), "again": number(s.again),
                 "difference": number(s.difference), "allowed": number(s.allowed),
-                "verdict": s.verdict, "note": s.note,
+                "verdict": s.verdict,
             }
-            for s in scores
-            if (s.recorded, s.again) != (None, None)
+            for s in shown
         ],
         "table",
     )  # fmt: skip
+    for note in dict.fromkeys(s.note for s in shown if s.note):
+        click.echo(f"{', '.join(_name(s) for s in shown if s.note == note)}: {note}")
     if not found.environment:
         click.echo("note: the environment of the record is not known", err=True)
     for name, before, after in differ if found.environment else ():
         click.echo(f"note: {name} was {before}, is {after}", err=True)
     for name in again.unknown:
         click.echo(f"note: {name}", err=True)
+
+
+def _name(score: Compared) -> str:
+    return f"{score.metric}-{score.embedder}" if score.embedder else score.metric
