@@ -18,9 +18,9 @@ import time
 
 GENGAUGE = [sys.executable, "-m", "gengauge"]
 TRIVIAL = ["-d", "points/moons", "-s", "likelihood", "--limit", "600", "--samples", "50"]
-TRAINED = ["-d", "points/moons", "-s", "likelihood", "-m", "vae", "--budget", "20000steps",
+TRAINED = ["-d", "points/moons", "-s", "likelihood", "-m", "vae", "--budget", "5000steps",
            "--limit", "600", "--samples", "50"]  # fmt: skip
-LONG = [w.replace("20000", "60000") for w in TRAINED]
+LONG = [w.replace("5000", "15000") for w in TRAINED]
 TRIALS = 20
 
 
@@ -76,7 +76,7 @@ def workers(rounds: int = 3) -> None:
     )
 
 
-def ray(rounds: int = 2) -> None:
+def ray(rounds: int = 1) -> None:
     """Four equal trainings, two at a time, as Ray tasks and in the pool; promised: within 10 %.
 
     What each costs to start counts for both: the pool's half second, Ray's cluster and its two
@@ -91,7 +91,7 @@ def ray(rounds: int = 2) -> None:
             seconds([*common, "--executor", "ray"]),
         )
         walls.append(tasks[0] / pool[0])
-        print(f"ray:      {tasks[0]:.1f} s wall, the pool {pool[0]:.1f} s")
+        print(f"ray:      {tasks[0]:.1f} s wall, the pool {pool[0]:.1f} s", flush=True)
     print(
         f"ray:      {statistics.median(walls):.2f} x the pool's wall time ({min(walls):.2f} to "
         f"{max(walls):.2f} over {rounds} pairs; promised < 1.10; load at the start {load:.1f} on "
