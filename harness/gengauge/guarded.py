@@ -74,7 +74,7 @@ def _plain(path: Path) -> bool:
     if ".." in (name, *folder.rsplit(os.sep, 2)[1:]):
         return False
     links = (path, folder, os.path.dirname(folder))  # noqa: PTH120
-    return not any(map(os.path.islink, links))
+    return not any(os.path.islink(link) for link in links)  # noqa: PTH114
 
 
 def artifact(path: Path) -> bytes:
