@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tests_support import command_line, environment
 
+from gengauge.cli.report import command
 from gengauge.registry import Registry
 from gengauge.rendering import render
 from gengauge.store import RunStore
@@ -132,6 +134,12 @@ def test_the_command_writes_one_page_that_needs_nothing_else(staged: Path, tmp_p
     assert all(s.startswith(("data:", "#", "https://")) for s in sources)  # the last: references
     ids = [a["id"] for _, a in page.elements if a.get("id")]
     assert len(ids) == len(set(ids))
+
+
+def test_without_a_name_the_page_goes_into_the_run(copy: Path) -> None:
+    done = CliRunner().invoke(command, [str(copy), "--format", "atlas"])
+    assert done.exit_code == 0, done.output
+    assert (copy / "atlas.html").read_bytes() == atlas(copy)
 
 
 def test_every_model_is_shown_at_every_stage_beside_the_data(staged: Path) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gengauge.specs import ReportSpec
     from gengauge.store import RunStore
 
+_PAGES = {"html": "report.html", "atlas": "atlas.html"}  # go into the run where no file is named
+
 
 @click.command("report")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path),
-    help="File to write; '-' or nothing: stdout (html: report.html in the first run).",
+    help="File to write; '-' or nothing: stdout (html, atlas: a page in the first run).",
 )  # fmt: skip
 @plugin_option
 def command(
@@ -41,8 +43,8 @@ def command(
     for store in stores:
         for warning in store.warnings:
             click.echo(f"warning: {warning}", err=True)
-    if output is None and format_ == "html":
-        _save(stores[0], content)
+    if output is None and format_ in _PAGES:
+        _save(stores[0], _PAGES[format_], content)
     elif output is None or str(output) == "-":
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -57,13 +59,13 @@ def _format_of(output: Path | None, reports: Mapping[str, ReportSpec]) -> str:
     return next((id_ for id_ in found if ending == f".{id_}"), found[0] if found else "terminal")
 
 
-def _save(store: RunStore, content: bytes) -> None:
+def _save(store: RunStore, name: str, content: bytes) -> None:
     from gengauge.errors import StorageError, UsageError
 
     try:
-        where = store.save("report.html", content)
+        where = store.save(name, content)
     except StorageError as error:
-        raise UsageError(f"cannot write report.html ({error}); give -o a file") from None
+        raise UsageError(f"cannot write {name} ({error}); give -o a file") from None
     click.echo(f"wrote {where}", err=True)
 
 
