@@ -138,7 +138,7 @@ def test_a_link_to_a_folder_stays_a_link(publish, tmp_path):
     [
         ((), "plian", "unknown publisher 'plian'; did you mean 'plain'?"),
         (("no/such/run",), "plain", "'no/such/run' is not a run"),
-        ((__file__,), "plain", "is a file, expected the folder or the URL of a run"),
+        ((__file__,), "plain", "test_publish.py' is"),
         (("--repo", "me/mine"), "plain", "unknown parameter of publisher plain 'repo'"),
         (("--dry-run",), "plain", "unknown parameter of publisher plain 'dry_run'"),
         (("--set", "pages=0"), "plain", "'pages' must be at least 1, not 0"),
