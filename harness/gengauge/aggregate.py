@@ -56,7 +56,8 @@ def standard_error(score: Score) -> float | None:
         return float(score["standard_error"])
     if score.get("low") is not None and score.get("high") is not None:
         z = float(special.ndtri((1 + float(score.get("level") or 0.95)) / 2))
-        return (float(score["high"]) - float(score["low"])) / (2 * z)
+        if z > 0:  # of no level to speak of an interval says nothing
+            return (float(score["high"]) - float(score["low"])) / (2 * z)
     if score.get("standard_error") is not None:
         return 0.0
     return 0.0 if score.get("kind") == "exact" else None
@@ -129,8 +130,8 @@ def holm(p: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    adjusted, running = [0.0] * len(p), 0.0
-    for step, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
-        running = max(running, min(1.0, (len(p) - step) * p[i]))
-        adjusted[i] = running
-    return adjusted
+    values = np.array(p, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    scaled = np.minimum(1.0, np.arange(len(p), 0, -1) * values[order])
+    values[order] = np.maximum.accumulate(scaled)
+    return [float(x) for x in values]
