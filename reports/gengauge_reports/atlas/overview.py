@@ -28,7 +28,6 @@ class Standing:
     """How a model does in the lead quality of one dataset."""
 
     text: str
-    half: str
     sign: str
     rank: str
     first: bool
@@ -99,11 +98,11 @@ def _standing(chart: Chart, label: str) -> Standing | None:
         return None
     cell = row.cells[column.key]
     if cell.estimate is None:
-        return Standing(notation.NONE, "", "", "", False, cell.reason)
+        return Standing(notation.NONE, "", "", False, cell.reason)
     e = cell.estimate
-    text, half = notation.spread(e.value, e.low, e.high)
+    text, _ = notation.spread(e.value, e.low, e.high)
     rank = cell.rank
-    return Standing(text, half, notation.SIGNS.get(e.kind, "?"), notation.place(rank),
+    return Standing(text, notation.SIGNS.get(e.kind, "?"), notation.place(rank),
                     bool(rank and rank.low == 1), "")  # fmt: skip
 
 

@@ -96,7 +96,7 @@ def _line(chart: Chart, column: Column, label: str, *, log: bool) -> Line:
         "" if log and column.unit == "s" else column.extra_unit, column.summary,
         notation.place(rank), rank.n if rank else 0, bool(rank and rank.low == 1 and not log),
         text, half, notation.SIGNS.get(estimate.kind, "?") if estimate else "",
-        cell.caveat if cell else "", cell.reason if cell else "no part in this dataset",
+        cell.caveat if cell else "", cell.reason if cell else "no trial of it finished",
         sorted(others), round(axis(estimate.value), 1) if estimate else None,
         _span(axis, estimate), bool(estimate and not axis.holds(estimate.value)),
         round(axis(real.value), 1) if real else None,
