@@ -5,32 +5,38 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from gengauge.gather import Trial, identity
 from gengauge_reports.leaderboard.board import Entrant
 
 Key = tuple[str, ...]
-_LONGEST = 60  # characters of a slug
+_LONGEST = 60  # characters of a slug before its hash
 _WORDS = re.compile(r"[^a-z0-9]+")
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(-.*)?")
+_HASHED = re.compile(r".*-[0-9a-f]{10}")
 
 
 def slugged(names: Sequence[tuple[str, str]]) -> list[str]:
     """Return a file name for each ``(text, key)``, keys all different: ``a-z0-9-``, no two alike.
 
-    Where texts become one name, each gets a hash of its key, so that order plays no part.
+    What others share, looks like a hash or is a device of Windows gets the hash of its key, so
+    that no order plays a part and nobody can take another's name.
 
-    >>> slugged([("VAE wide", "1"), ("../..", "2")])
-    ['vae-wide', 'x']
+    >>> slugged([("VAE wide", "1"), ("../..", "2"), ("con", "3")])
+    ['vae-wide', 'x', 'con-4e07408562']
     >>> first, second = slugged([("<b>", "1"), ("b", "2")])
     >>> first.startswith("b-") and second.startswith("b-") and first != second
     True
     """
-    plain = [_WORDS.sub("-", text.lower()).strip("-")[:_LONGEST].strip("-") or "x"
-             for text, _ in names]  # fmt: skip
+    words = [_WORDS.sub("-", t.lower()).strip("-")[:_LONGEST].strip("-") or "x" for t, _ in names]
+    shared = Counter(words)
     return [
-        name if plain.count(name) == 1 else f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
-        for name, (_, key) in zip(plain, names, strict=True)
+        f"{word}-{hashlib.sha256(key.encode()).hexdigest()[:10]}"
+        if shared[word] > 1 or _HASHED.fullmatch(word) or _DEVICES.fullmatch(word)
+        else word
+        for word, (_, key) in zip(words, names, strict=True)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gengauge_reports.leaderboard.board import Board, Entrant, Leaderboard, Standing
+from gengauge_reports.leaderboard.board import Board, Entrant, Standing
 from gengauge_reports.leaderboard.versions import History
 
 Json = dict[str, Any]
