@@ -186,7 +186,10 @@ function frontPlot(section, data, index) {
   })];
 }
 
-const KINDS = { curve: curvePlot, cloud: cloudPlot, tradeoff: tradeoffPlot, front: frontPlot };
+const KINDS = {
+  curve: curvePlot, cloud: cloudPlot, tradeoff: tradeoffPlot, front: frontPlot,
+  ...(typeof MORE_KINDS === "object" ? MORE_KINDS : {}), // a page may bring its own
+};
 
 function draw(node) {
   const section = node.closest("section");
@@ -217,12 +220,15 @@ document.addEventListener("change", (event) => {
   for (const node of event.target.closest("section").querySelectorAll(`[data-plot="${kind}"]`)) draw(node);
 });
 DARK.addEventListener("change", () => drawn.forEach(draw));
+let chosenTheme;
 window.addEventListener("beforeprint", () => {
+  chosenTheme = document.documentElement.dataset.theme;
   document.documentElement.dataset.theme = "light";
   for (const fold of document.querySelectorAll("details")) fold.open = true;
   plots.forEach(draw);
 });
 window.addEventListener("afterprint", () => {
-  delete document.documentElement.dataset.theme;
+  if (chosenTheme) document.documentElement.dataset.theme = chosenTheme;
+  else delete document.documentElement.dataset.theme;
   drawn.forEach(draw);
 });

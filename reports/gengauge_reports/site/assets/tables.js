@@ -20,7 +20,7 @@ function standing(table) {
   });
 }
 
-// A cell of a wide table: [value, text, half, rank, first, sign, caveat, low, mid, high] or a reason.
+// A cell of a wide table: [value, text, pad, margin, place, first, sign, caveat], or why there is none.
 function figureCell(cell) {
   const made = document.createDocumentFragment();
   if (typeof cell === "string" || cell === null) {
@@ -29,15 +29,20 @@ function figureCell(cell) {
     made.append(none);
     return made;
   }
-  const [, text, half, place, first, sign, caveat] = cell;
+  const [, text, pad, half, place, first, sign, caveat] = cell;
   const line = element("span", undefined, first ? "line first" : "line");
   if (place) line.append(element("span", place, "rank"));
   const value = element("span", undefined, "value");
   if (caveat) value.append(element("span", "†", "caveat"));
   if (sign) value.append(element("span", sign, "sign"));
   value.append(text);
-  if (half) value.append(" ", element("span", half, "half"));
+  if (pad) {
+    const spare = element("span", pad, "pad");
+    spare.ariaHidden = "true";
+    value.append(spare);
+  }
   line.append(value);
+  if (half) line.append(element("span", half, "half"));
   made.append(line);
   return made;
 }
