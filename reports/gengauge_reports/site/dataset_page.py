@@ -12,7 +12,8 @@ from gengauge_reports.site.cells import Figure, aligned, figure
 from gengauge_reports.site.folder import Folder
 
 Json = dict[str, Any]
-_PAGE = 50  # rows: more than a screen, and few enough to sort 30 columns in a blink
+_DIGIT, _POINT = "\N{FIGURE SPACE}", "\N{PUNCTUATION SPACE}"
+_PAGE = 25  # rows: sorting 30 columns of them takes a blink on a slow machine too
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def leader(board: Board) -> Leader:
 def wide(found: DatasetBoards) -> Json:
     """Return the wide table as data: columns, and rows whose cells are lists or reasons.
 
-    A cell is ``[value, text, pad, margin, place, first, sign, caveat]``.
+    A cell is ``[value, text, margin, place, first, sign, caveat]``; spaces as wide as digits stand
+    where its text lacks decimals.
     """
     columns = [_cells(b) for b in found.boards]
     who = {s.entrant.slug: s.entrant for b in found.boards for s in b.all}
@@ -83,7 +85,8 @@ def wide(found: DatasetBoards) -> Json:
              if i == 0 or b.column.suite != found.boards[i - 1].column.suite]  # fmt: skip
     return {
         "columns": [
-            {"suite": b.column.suite, "headline": b.column.headline} for b in found.boards
+            {"suite": b.column.suite, "headline": b.column.headline, "margin": _margin(c)}
+            for b, c in zip(found.boards, columns, strict=True)
         ],
         "opens": opens,
         "rows": [
@@ -92,6 +95,11 @@ def wide(found: DatasetBoards) -> Json:
             for slug in _order(found) if slug in who
         ],
     }  # fmt: skip
+
+
+def _margin(cells: dict[str, Any]) -> int:
+    """Return how many characters the longest margin of a column has."""
+    return max((len(c[2]) for c in cells.values() if isinstance(c, list)), default=0)
 
 
 def _order(found: DatasetBoards) -> list[str]:
@@ -114,6 +122,6 @@ def _cells(board: Board) -> dict[str, list[Any] | str | None]:
 def _cell(standing: Standing, f: Figure) -> list[Any]:
     rank = standing.rank
     return [
-        f.value, f.text, f.pad, f.half, notation.place(rank), int(rank is not None and rank.low == 1),
-        f.sign, standing.caveat,
+        f.value, f.text + f.pad.replace("0", _DIGIT).replace(".", _POINT), f.half,
+        notation.place(rank), int(rank is not None and rank.low == 1), f.sign, standing.caveat,
     ]  # fmt: skip

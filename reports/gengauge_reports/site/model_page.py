@@ -88,7 +88,8 @@ def _scores(page: ModelPage, dataset: str) -> list[Score]:
 
 def _parameters(parameters: Json) -> list[tuple[str, str]]:
     return [
-        (name, v if isinstance(v, str) else json.dumps(v)) for name, v in sorted(parameters.items())
+        (name, (v if isinstance(v, str) else json.dumps(v)) or notation.NONE)
+        for name, v in sorted(parameters.items())
     ]
 
 
