@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gengauge.gather import Runs, Trial, identity
 from gengauge_reports.figures import training_seconds
+from gengauge_reports.leaderboard.aggregating import aggregates
 from gengauge_reports.leaderboard.board import (
     Board,
     DatasetBoards,
@@ -14,7 +15,8 @@ from gengauge_reports.leaderboard.board import (
     Leaderboard,
     Standing,
 )
-from gengauge_reports.leaderboard.entrants import Key, entrants, slugged
+from gengauge_reports.leaderboard.entrants import Key, entrants
+from gengauge_reports.leaderboard.slugs import slugged
 from gengauge_reports.ranking import tables
 from gengauge_reports.table import Column, Row, Table, column_key
 
@@ -22,11 +24,12 @@ from gengauge_reports.table import Column, Row, Table, column_key
 def leaderboard(runs: Runs, title: str = "") -> Leaderboard:
     """Return everything that is published of ``runs``; the same records give the same numbers."""
     found, by_identity = entrants(runs.trials)
-    made = Leaderboard(
-        title or _title(runs), found, _datasets(runs, by_identity), trials=runs.trials,
-        metrics=runs.metrics, environments=runs.environments, warnings=list(runs.warnings),
+    datasets = _datasets(runs, by_identity)
+    return Leaderboard(
+        title or _title(runs), found, datasets, aggregates(datasets, found),
+        trials=runs.trials, metrics=runs.metrics, environments=runs.environments,
+        warnings=list(runs.warnings),
     )  # fmt: skip
-    return made
 
 
 def _title(runs: Runs) -> str:

@@ -19,7 +19,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Share:
+class Average:
     """A mean over boards and its 95 % interval, None where the boards are too few for one."""
 
     value: float
@@ -31,15 +31,16 @@ class Share:
 class Total:
     """One model in an aggregate, by the slug of its entrant.
 
-    ``ranks`` are its ranks on each item among the complete models, None where it has no score.
-    ``mean_rank``, ``borda`` and ``place`` are None where it is incomplete: ``missing`` then names
-    the boards that it lacks, by slug.
+    ``ranks`` are its ranks on each item, as ``Board`` orders it, ties sharing the middle; None
+    where it has no score. ``borda`` is the share of duels that it wins, a duel within noise
+    counting half. ``place`` is its shared place among the complete models. All three are None
+    where it is incomplete: ``missing`` then names the boards that it lacks, by slug.
     """
 
     entrant: str
     ranks: tuple[float | None, ...]
-    mean_rank: Share | None = None
-    borda: Share | None = None
+    mean_rank: Average | None = None
+    borda: Average | None = None
     place: Rank | None = None
     missing: tuple[str, ...] = ()
 
@@ -53,9 +54,10 @@ class Total:
 class Aggregate:
     """Models over several boards: a quality over data sets, a data set over qualities, or both.
 
-    ``totals`` has the complete models in order, then the incomplete ones. ``required`` are boards
-    that are no item and must be scored all the same; ``left_out`` are boards of the same scope
-    that too few models share, each with the number of models on it.
+    ``totals`` has the complete models in order, then the incomplete ones, and ``models`` counts
+    both. A board is an item where at least ``needed`` of them, half, are scored. ``required`` are
+    boards that are one score short of it: no item, but who is not on them is incomplete.
+    ``left_out`` are other boards of the same scope, each with the number of models on it.
     """
 
     slug: str
@@ -66,4 +68,6 @@ class Aggregate:
     totals: tuple[Total, ...]
     required: tuple[Item, ...] = ()
     left_out: tuple[Item, ...] = ()
+    models: int = 0
+    needed: int = 0
     notes: tuple[str, ...] = ()
