@@ -9,7 +9,7 @@ from typing import Any
 from gengauge.gather import Trial
 from gengauge_reports import notation
 from gengauge_reports.leaderboard.board import DatasetBoards, Entrant, Leaderboard
-from gengauge_reports.leaderboard.tracks import Aggregate, Share, Total
+from gengauge_reports.leaderboard.tracks import Aggregate, Average, Total
 from gengauge_reports.site.cells import Axis, Marks
 from gengauge_reports.site.dataset_page import leader
 from gengauge_reports.site.folder import Folder
@@ -42,6 +42,7 @@ class AggregateView:
     incomplete: list[TotalView]
     items: list[tuple[str, str]]
     scale: tuple[str, str]
+    leaders: str
 
 
 def write(folder: Folder, whole: Leaderboard, facts: dict[str, list[str]]) -> None:
@@ -82,20 +83,30 @@ def _boards_of(datasets: Sequence[DatasetBoards]) -> dict[str, tuple[int, int, s
 
 def aggregate_view(aggregate: Aggregate, entrants: dict[str, Entrant]) -> AggregateView:
     """Write out an aggregate: the complete models with places, the others with what they lack."""
-    complete = [t for t in aggregate.totals if t.complete]
-    span = Axis(1, max(2, len(complete)))
+    span = Axis(1, max(2, aggregate.models))
     views = [_total(t, aggregate, entrants[t.entrant], span) for t in aggregate.totals]
     return AggregateView(
         aggregate, [v for v in views if not v.missing], [v for v in views if v.missing],
         [(i.board, f"{i.title} on {i.dataset}") for i in aggregate.items],
-        ("1", str(int(span.high))),
+        ("1", str(int(span.high))), _leaders([v for v in views if v.first], views),
     )  # fmt: skip
+
+
+def _leaders(first: Sequence[TotalView], views: Sequence[TotalView]) -> str:
+    n = sum(not v.missing for v in views)
+    if not n:
+        return "no model is complete"
+    if first and len(first) == n:
+        return f"no difference shown between {n} models"
+    if not first or len(first) > 3:
+        return f"{len(first)} of {n} models share the first place"
+    return ", ".join(v.entrant.label for v in first)
 
 
 def _total(total: Total, aggregate: Aggregate, entrant: Entrant, span: Axis) -> TotalView:
     titles = {i.board: f"{i.title} on {i.dataset}" for i in (*aggregate.items, *aggregate.required)}
-    mean, interval = _share(total.mean_rank)
-    borda, borda_interval = _share(total.borda)
+    mean, interval = _written(total.mean_rank, 1)
+    borda, borda_interval = _written(total.borda, 2)
     n = sum(r is not None for r in total.ranks)
     return TotalView(
         entrant, notation.place(total.place), bool(total.place and total.place.low == 1),
@@ -104,21 +115,22 @@ def _total(total: Total, aggregate: Aggregate, entrant: Entrant, span: Axis) -> 
     )  # fmt: skip
 
 
-def _share(share: Share | None) -> tuple[str, str]:
-    if share is None:
+def _written(average: Average | None, digits: int) -> tuple[str, str]:
+    if average is None:
         return notation.NONE, ""
-    if share.low is None or share.high is None:
-        return f"{share.value:.2f}", ""
-    return f"{share.value:.2f}", f"[{share.low:.2f}, {share.high:.2f}]"
+    if average.low is None or average.high is None:
+        return f"{average.value:.{digits}f}", ""
+    interval = f"[{average.low:.{digits}f}, {average.high:.{digits}f}]"
+    return f"{average.value:.{digits}f}", interval
 
 
-def _marks(share: Share | None, span: Axis) -> Marks | None:
-    value = span.at(share.value) if share else None
-    if share is None or value is None:
+def _marks(average: Average | None, span: Axis) -> Marks | None:
+    value = span.at(average.value) if average else None
+    if average is None or value is None:
         return None
     low, high = (
-        span.at(min(span.high, max(span.low, share.value if end is None else end)))
-        for end in (share.low, share.high)
+        span.at(min(span.high, max(span.low, average.value if end is None else end)))
+        for end in (average.low, average.high)
     )
     return Marks(low if low is not None else value, value, high if high is not None else value)
 
