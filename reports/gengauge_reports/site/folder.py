@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import io
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -106,19 +103,3 @@ class Folder:
 def day(moment: str) -> str:
     """Return the day and minute of a record's time, ``2026-11-23 10:02``."""
     return str(moment)[:16].replace("T", " ")
-
-
-def as_json(content: Any) -> bytes:
-    """Return a download: indented JSON with a line end."""
-    return (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(
-        "utf-8", "replace"
-    )
-
-
-def as_csv(rows: Sequence[dict[str, Any]]) -> bytes:
-    """Return a download: one line a row, columns in the order of the first row."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode("utf-8", "replace")
