@@ -27,7 +27,8 @@ def crowd(models: int = 500, metrics: int = 30) -> Leaderboard:
         for s in board.all:
             rows[s.entrant.slug].cells[board.column.key] = Cell(s.estimate, s.rank)
     table = Table("crowd", [b.column for b in boards], list(rows.values()), [], [], [])
-    found = DatasetBoards("crowd", "crowd", table, boards, rows, [_front(boards[0], random)])
+    by_slug = {e.slug: e for e in entrants}
+    found = DatasetBoards("crowd", "crowd", table, boards, rows, by_slug, [_front(boards[0], random)])
     return Leaderboard("A crowd", entrants, [found])
 
 

@@ -34,7 +34,7 @@ def _front(front: Front, board: Board, labels: dict[str, str]) -> Json:
     qualities = aligned([figure(p.quality) for p in front.points])
     label = cost.label + (f", {cost.qualifier}" if cost.qualifier else "")
     return {
-        "title": label, "x": label + (f" [{cost.unit}]" if cost.unit else ""),
+        "slug": front.slug, "title": label, "x": label + (f" [{cost.unit}]" if cost.unit else ""),
         "y": notation.header(board.column)
         + (f" [{board.column.extra_unit}]" if board.column.extra_unit else ""),
         "cheaper": cost.direction, "better": board.column.direction,

@@ -80,7 +80,7 @@ def wide(found: DatasetBoards) -> Json:
     where its text lacks decimals.
     """
     columns = [_cells(b) for b in found.boards]
-    who = {s.entrant.slug: s.entrant for b in found.boards for s in b.all}
+    who = found.entrants
     opens = [i for i, b in enumerate(found.boards)
              if i == 0 or b.column.suite != found.boards[i - 1].column.suite]  # fmt: skip
     return {
@@ -92,7 +92,7 @@ def wide(found: DatasetBoards) -> Json:
         "rows": [
             {"label": who[slug].label, "family": who[slug].family, "control": who[slug].control,
              "href": f"../models/{slug}.html", "cells": [column.get(slug) for column in columns]}
-            for slug in _order(found) if slug in who
+            for slug in _order(found)
         ],
     }  # fmt: skip
 

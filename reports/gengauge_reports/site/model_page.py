@@ -9,7 +9,7 @@ from typing import Any
 
 from gengauge_reports import notation
 from gengauge_reports.leaderboard.board import Board, DatasetBoards, Leaderboard, Standing
-from gengauge_reports.leaderboard.pages import Artifacts, ModelPage
+from gengauge_reports.leaderboard.pages import Artifacts, ModelPage, Reproduction
 from gengauge_reports.site import charts
 from gengauge_reports.site.cells import Figure, Marks, aligned, board_axis, figure, marks
 from gengauge_reports.site.folder import Folder
@@ -46,6 +46,7 @@ def write(folder: Folder, whole: Leaderboard, page: ModelPage) -> None:
         page=page, parameters=_parameters(page.parameters),
         scores=[(d, by_name[d].slug, _scores(page, d)) for d in _datasets(page, by_name)],
         artifacts=[a for a in artifacts if a["any"]],
+        reproductions=_reproductions(page),
         histories=[history_view(h, by_name[h.dataset]) for h in page.histories],
         environments=[(k, _environment(v)) for k, v in page.environments.items()],
     )  # fmt: skip
@@ -91,6 +92,14 @@ def _parameters(parameters: Json) -> list[tuple[str, str]]:
         (name, (v if isinstance(v, str) else json.dumps(v)) or notation.NONE)
         for name, v in sorted(parameters.items())
     ]
+
+
+def _reproductions(page: ModelPage) -> list[tuple[str, Reproduction, list[Reproduction]]]:
+    """Return data sets, the command for the first of their trials, and those for the others."""
+    found: dict[str, list[Reproduction]] = {}
+    for one in page.reproductions:
+        found.setdefault(one.dataset, []).append(one)
+    return [(dataset, first, others) for dataset, (first, *others) in found.items()]
 
 
 def _environment(about: Json) -> list[tuple[str, str]]:

@@ -9,7 +9,8 @@ from gengauge.store import RunStore
 from gengauge_reports import figures
 from gengauge_reports.html import dataset_facts
 from gengauge_reports.leaderboard import DatasetBoards, Leaderboard, leaderboard
-from gengauge_reports.leaderboard.collecting import model_page as collected
+from gengauge_reports.leaderboard.downloads import Line, as_csv, as_json, board_lines, downloads
+from gengauge_reports.leaderboard.pages import model_page as collected
 from gengauge_reports.site import board_page, dataset_page, home, model_page
 from gengauge_reports.site.folder import Folder
 
@@ -34,10 +35,25 @@ def write(whole: Leaderboard, folder: Path) -> Path:
         for board in found.boards:
             histories = [h for h in whole.histories if h.board == board.slug]
             board_page.write(site, found, board, histories)
+    lines = _lines(whole)
     for entrant in whole.entrants:
-        model_page.write(site, whole, collected(whole, entrant))
+        model_page.write(site, whole, collected(whole, entrant.slug))
+        mine = lines.get(entrant.slug, [])
+        site.write(f"models/{entrant.slug}.csv", as_csv(mine))
+        site.write(f"models/{entrant.slug}.json", as_json(mine))
+    for name, content in downloads(whole):
+        site.write(name, content)
     home.write(site, whole, {d.dataset: _facts(whole, d) for d in whole.datasets})
     return folder / "index.html"
+
+
+def _lines(whole: Leaderboard) -> dict[str, list[Line]]:
+    """Return the lines of all boards by the slug of their entrant."""
+    found: dict[str, list[Line]] = {}
+    for board in (b for d in whole.datasets for b in d.boards):
+        for line in board_lines(board):
+            found.setdefault(line["slug"], []).append(line)
+    return found
 
 
 def _facts(whole: Leaderboard, found: DatasetBoards) -> list[str]:

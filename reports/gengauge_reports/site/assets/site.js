@@ -42,7 +42,7 @@ switcher.addEventListener("click", () => {
 });
 
 async function copy(button) {
-  const text = button.parentElement.querySelector("code").textContent;
+  const text = button.nextElementSibling.textContent;
   let done = false;
   try {
     await navigator.clipboard.writeText(text);
