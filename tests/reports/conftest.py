@@ -253,7 +253,11 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from gengauge_reports.site.publishing import publish
 
     folder = tmp_path_factory.mktemp("published")
-    return publish([fill(Factory(folder / "run"))], folder / "site", title="A leaderboard").parent
+    run = fill(Factory(folder / "run"))
+    later = record("flow", [score("bits_per_dim", 1.702, 0.011, kind="exact")], seed=3)
+    later["model"] |= {"version": "0.2.0", "code": "gengauge==0.2.0"}
+    run.append(later)
+    return publish([run], folder / "site", title="A leaderboard").parent
 
 
 @pytest.fixture

@@ -93,10 +93,11 @@ def aggregate_view(aggregate: Aggregate, entrants: dict[str, Entrant]) -> Aggreg
 
 
 def _leaders(first: Sequence[TotalView], views: Sequence[TotalView]) -> str:
-    n = sum(not v.missing for v in views)
-    if not n:
-        return "no model is complete"
-    if first and len(first) == n:
+    complete = [v for v in views if not v.missing]
+    n = len(complete)
+    if n < 2:
+        return complete[0].entrant.label if complete else "no model is complete"
+    if len(first) == n:
         return f"no difference shown between {n} models"
     if not first or len(first) > 3:
         return f"{len(first)} of {n} models share the first place"

@@ -109,8 +109,7 @@ function logarithmic([low, high]) {
 }
 
 // Where each label goes: the first of four places that covers no marker and no other label
-function places(points, labels, width, height) {
-  const xs = range(points.map((p) => p[0]), 0.25), ys = range(points.map((p) => p[1]), 0.1);
+function places(points, labels, width, height, xs = range(points.map((p) => p[0]), 0.25), ys = range(points.map((p) => p[1]), 0.1)) {
   const at = points.map(([x, y]) => [width * (x - xs[0]) / (xs[1] - xs[0]), height * (y - ys[0]) / (ys[1] - ys[0])]);
   const taken = at.map(([x, y]) => [x - 7, y - 7, x + 7, y + 7]);
   return at.map(([x, y], i) => {
