@@ -22,13 +22,15 @@ def write(folder: Folder, found: DatasetBoards, board: Board, histories: Sequenc
     fronts = charts.fronts(found, board)
     ranked = _costed(found, lines(board, (*board.ranked, *board.unranked)))
     span, real = board_axis(board), _real(board)
+    controls = [s for s in board.calibration if s.estimate]
+    unscored = [*board.unscored, *(s for s in board.calibration if not s.estimate)]
     title = f"{board.column.title} on {board.dataset}"
     anchors = [
         ("Protocol", "protocol"), ("Ranks", "ranks"),
-        *([("Calibration", "calibration")] if board.calibration else []),
+        *([("Calibration", "calibration")] if controls else []),
         *([("Fronts", "fronts")] if fronts else []),
         *([("History", "history")] if histories else []),
-        *([("Without a score", "unscored")] if board.unscored else []),
+        *([("Without a score", "unscored")] if unscored else []),
     ]  # fmt: skip
     folder.page(
         f"boards/{board.slug}.html", "board.html.j2", title=title,
@@ -37,7 +39,7 @@ def write(folder: Folder, found: DatasetBoards, board: Board, histories: Sequenc
         facts=facts(board), contents=anchors if len(anchors) > 2 else [],
         data=charts.page_data(pareto=fronts) if fronts else None,
         scripts=_SCRIPTS if fronts else _SCRIPTS[:2],
-        board=board, ranked=ranked, calibration=lines(board, board.calibration),
+        board=board, ranked=ranked, calibration=lines(board, controls),
         protocol=protocol.sentences(board), arrow=notation.ARROWS.get(board.column.direction, ""),
         level=_level(board), real=span.at(real) if span and real is not None else None,
         scale=(notation.number(*_ends(span.low, span.high)),
@@ -45,7 +47,7 @@ def write(folder: Folder, found: DatasetBoards, board: Board, histories: Sequenc
         families=sorted({s.entrant.family for s in (*board.ranked, *board.unranked)}),
         costs=[("training", ""), ("parameters", ""), *((c[1], "") for c in _known(found))],
         caveats=[(s.entrant.label, s.caveat) for s in board.unranked],
-        fronts=fronts, unscored=_reasons(board.unscored),
+        fronts=fronts, unscored=_reasons(unscored),
         histories=[history_view(h, found) for h in histories],
     )  # fmt: skip
 
@@ -66,7 +68,7 @@ def _ends(end: float, other: float) -> tuple[float, float]:
 
 def _level(board: Board) -> str:
     found = {s.estimate.level for s in board.all if s.estimate and s.estimate.low is not None}
-    return f"{min(found):.0%}" if found else ""
+    return f"{100 * min(found):.0f} %" if found else ""
 
 
 def _real(board: Board) -> float | None:

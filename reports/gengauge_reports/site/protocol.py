@@ -61,8 +61,8 @@ def _interval(found: list[Standing]) -> str:
     levels = sorted({s.estimate.level for s in found if s.estimate and s.estimate.low is not None})
     if not methods or not levels:
         return "No interval was measured."
-    more = f" and {len(methods) - 1} more ways" if len(methods) > 1 else ""
-    return f"Intervals hold at {levels[0]:.0%}: {methods[0]}{more}."
+    more = f", or {_count(len(methods) - 1, 'other way')}" if len(methods) > 1 else ""
+    return f"Intervals hold at {100 * levels[0]:.0f} %: {methods[0]}{more}."
 
 
 def _kinds(found: list[Standing]) -> str:
