@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from gengauge_reports import notation
 from gengauge_reports.leaderboard.board import Board, DatasetBoards, Leaderboard, Standing
 from gengauge_reports.leaderboard.pages import Artifacts, ModelPage, Reproduction
-from gengauge_reports.site import charts
-from gengauge_reports.site.cells import Figure, Marks, aligned, board_axis, figure, marks
+from gengauge_reports.site.cells import Figure, Marks, board_axis, figure, marks
 from gengauge_reports.site.folder import Folder
 from gengauge_reports.site.histories import history_view
 
@@ -39,7 +38,8 @@ def write(folder: Folder, whole: Leaderboard, page: ModelPage) -> None:
     figures = any(v for d in drawn for v in d.values())
     folder.page(
         f"models/{entrant.slug}.html", "model.html.j2", title=entrant.label,
-        crumbs=[("Leaderboard", "index.html"), ("Models", "index.html#models"), (entrant.label, "")],
+        crumbs=[("Leaderboard", "index.html"), ("Models", "index.html#models"),
+                (entrant.label, "")],
         facts=_facts(page), contents=_contents(page),
         data={"order": [entrant.label], "datasets": drawn} if figures else None,
         scripts=["charts.js"] if figures else [],
@@ -128,8 +128,8 @@ def _artifacts(folder: Folder, found: Artifacts) -> Json:
     return {
         "any": _any(found), "dataset": found.dataset, **sheets, "texts": found.texts,
         "completions": found.completions, "curves": [c["model"] for c in found.curves],
-        "clouds": [c["title"] for c in found.clouds], "efforts": [e["title"] for e in found.efforts],
-        "captioned": found.captioned,
+        "clouds": [c["title"] for c in found.clouds],
+        "efforts": [e["title"] for e in found.efforts], "captioned": found.captioned,
     }  # fmt: skip
 
 
