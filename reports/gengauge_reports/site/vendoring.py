@@ -36,7 +36,7 @@ def unpacked(package: dict[str, Any], packed: bytes) -> Iterator[tuple[str, byte
     if (found := "sha512-" + digest(packed)) != package["integrity"]:
         raise ValueError(
             f"{package['name']} {package['version']}: expected {package['integrity']}, the "
-            f"registry gave {found}; if the version is a new one, pin the digest that npm states for it"
+            f"registry gave {found}; for a new version pin the digest that npm states for it"
         )
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         for name, member in package["files"].items():
