@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gengauge_reports import notation
 from gengauge_reports.leaderboard.board import Board, DatasetBoards, Leaderboard, Standing
 from gengauge_reports.leaderboard.pages import Artifacts, ModelPage, Reproduction
-from gengauge_reports.site.cells import Figure, Marks, board_axis, figure, marks
+from gengauge_reports.site.cells import Axis, Figure, Marks, figure, marks
 from gengauge_reports.site.folder import Folder
 from gengauge_reports.site.histories import history_view
 
 Json = dict[str, Any]
+Spans = Mapping[str, Axis | None]
 _PICTURES = ("grids", "gallery", "reconstructions", "traversals")
 
 
@@ -30,8 +31,8 @@ class Score:
     arrow: str
 
 
-def write(folder: Folder, whole: Leaderboard, page: ModelPage) -> None:
-    """Write the page of one model."""
+def write(folder: Folder, whole: Leaderboard, page: ModelPage, spans: Spans) -> None:
+    """Write the page of one model; ``spans`` are the axes of the boards."""
     entrant, by_name = page.entrant, {d.dataset: d for d in whole.datasets}
     artifacts = [{**_artifacts(folder, a), "index": i} for i, a in enumerate(page.artifacts)]
     drawn = [{"curves": a.curves, "clouds": a.clouds, "fronts": a.efforts} for a in page.artifacts]
@@ -44,7 +45,7 @@ def write(folder: Folder, whole: Leaderboard, page: ModelPage) -> None:
         data={"order": [entrant.label], "datasets": drawn} if figures else None,
         scripts=["charts.js"] if figures else [],
         page=page, parameters=_parameters(page.parameters),
-        scores=[(d, by_name[d].slug, _scores(page, d)) for d in _datasets(page, by_name)],
+        scores=[(d, by_name[d].slug, _scores(page, d, spans)) for d in _datasets(page, by_name)],
         artifacts=[a for a in artifacts if a["any"]],
         reproductions=_reproductions(page),
         histories=[history_view(h, by_name[h.dataset]) for h in page.histories],
@@ -75,12 +76,12 @@ def _datasets(page: ModelPage, known: dict[str, DatasetBoards]) -> list[str]:
     return [d for d in dict.fromkeys(b.dataset for b, _ in page.standings) if d in known]
 
 
-def _scores(page: ModelPage, dataset: str) -> list[Score]:
+def _scores(page: ModelPage, dataset: str, spans: Spans) -> list[Score]:
     """Return the scores on one data set: those of its suites together, scored ones first."""
     found = [(b, s) for b, s in page.standings if b.dataset == dataset]
     figures = [figure(s.estimate) for _, s in found]
     made = [
-        Score(b, s, f, notation.place(s.rank), marks(s.estimate, board_axis(b)),
+        Score(b, s, f, notation.place(s.rank), marks(s.estimate, spans[b.slug]),
               notation.ARROWS.get(b.column.direction, ""))
         for (b, s), f in zip(found, figures, strict=True)
     ]  # fmt: skip
