@@ -105,10 +105,10 @@ def _decimals(text: str) -> str:
 
 
 def axis(estimates: Iterable[Estimate]) -> Axis | None:
-    """Return an axis for these estimates and their intervals; None where it would be a point."""
+    """Return an axis for these estimates and their intervals; None where there are no two."""
     found = list(estimates)
     ends = [v for e in found for v in (e.value, e.low, e.high) if v is not None]
-    if not ends or max(ends) <= min(ends):
+    if len(found) < 2 or max(ends) <= min(ends):
         return None
     log = min(ends) > 0 and max(ends) > _STEEP * min(ends)
     return Axis(min(ends), max(ends), log)
