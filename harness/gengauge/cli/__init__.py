@@ -14,6 +14,7 @@ VERBS = {
     "report": "Render finished runs as html, md, csv, json or a table.",
     "compare": "Test a candidate run against a baseline: the gate for CI.",
     "baseline": "Condense a run to a small baseline file for a repository.",
+    "submit": "Pack a run into one checked bundle for somebody's leaderboard.",
     "reproduce": "Run one record again and say whether it agrees within its interval.",
     "list": "List models, datasets, metrics, suites, benchmarks, plugins, reports or executors.",
     "show": "Show one thing whole: parameters, source, what it can be scored on.",

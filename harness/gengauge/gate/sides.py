@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 import tomllib
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlparse
 
 from gengauge.errors import BaselineError, UsageError
 from gengauge.gate.cells import Side, side_of
 from gengauge.gate.snapshot import is_snapshot, read_snapshot
 from gengauge.gather import gather
-from gengauge.guarded import most
-from gengauge.remote import Remote
 from gengauge.store import RunStore
-from gengauge.urls import is_url, redacted
-
-_FILE = (".json", ".jsonl")  # what a URL that names a file ends with
+from gengauge.urls import redacted
 
 
 def open_side(source: str, *, baseline: bool = False) -> Side:
@@ -25,24 +19,16 @@ def open_side(source: str, *, baseline: bool = False) -> Side:
 
     Raises ``BaselineError`` where a baseline is not there, ``UsageError`` for a candidate.
     """
+    path = Path(source)
+    if is_snapshot(path):
+        return read_snapshot(path)
     try:
-        if is_url(source) and urlparse(source).path.endswith(_FILE):
-            with tempfile.TemporaryDirectory(prefix="gengauge-") as folder:
-                path = Path(folder) / Path(urlparse(source).path).name
-                path.write_bytes(Remote(source).content(most()))
-                return _local(path, redacted(source))
-        return _local(Path(source), redacted(source), source)
+        store = _Records(path) if path.is_file() else RunStore.open(source)
     except UsageError as error:
         if baseline:
             raise BaselineError(f"there is no baseline: {error}") from None
         raise
-
-
-def _local(path: Path, name: str, source: str = "") -> Side:
-    if is_snapshot(path):
-        return read_snapshot(path, name)
-    store = _Records(path) if path.is_file() else RunStore.open(source)
-    side = side_of(gather([store]), name)
+    side = side_of(gather([store]), redacted(source))
     side.gates = _gates(store)
     return side
 
