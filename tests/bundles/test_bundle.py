@@ -14,15 +14,16 @@ import pytest
 from bundled import members_of, records_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests_support import Cli
 
-from gengauge.bundle import is_bundle, open_bundle, open_source
+from gengauge.bundle import is_bundle, open_bundle
 from gengauge.bundle.conforms import unlike
 from gengauge.bundle.packed import pack
+from gengauge.cli import main
 from gengauge.errors import GengaugeError, NothingSelectedError, StorageError, UsageError
 from gengauge.registry import Registry
 from gengauge.rendering import render
 from gengauge.schema import RECORD_SCHEMA
+from gengauge.sources import open_source
 from gengauge.store import RunStore
 
 
@@ -46,7 +47,7 @@ def test_a_report_of_a_submission_is_that_of_its_run(
     finished: Path, bundle: Path, format_: str
 ) -> None:
     registry = Registry()
-    ours, theirs = (render(registry, format_, [open_source(p)]) for p in (finished, bundle))
+    ours, theirs = (render(registry, format_, [open_source(str(p))]) for p in (finished, bundle))
     assert ours == theirs
 
 
@@ -158,15 +159,40 @@ def test_what_is_a_bundle(finished: Path, bundle: Path, tmp_path: Path) -> None:
         open_bundle(tmp_path / "none.zip")
 
 
-def test_the_verb(finished: Path, cli: Cli, tmp_path: Path) -> None:
-    done = cli("submit", finished, "-o", "mine.zip", "--note", "by hand")
-    assert done.returncode == 0, done.stderr
+def ran(*arguments: object) -> Any:
+    """Run the command line in this process and return its exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(map(str, arguments)))
+    return ended.value.code
+
+
+def test_the_verb(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ran("submit", finished, "-o", "mine.zip", "--note", "by hand") == 0
     digest = hashlib.sha256((tmp_path / "mine.zip").read_bytes()).hexdigest()
-    assert done.stdout == f"{digest}  mine.zip\n"
-    assert "4 trials (2 failed) of 2 models on 1 datasets" in done.stderr
+    said = capsys.readouterr()
+    assert said.out == f"{digest}  mine.zip\n"
+    assert "4 trials (2 failed) of 2 models on 1 datasets" in said.err
     assert open_bundle(tmp_path / "mine.zip").manifest["note"] == "by hand"
-    assert cli("submit", finished, "-m", "vae").returncode == 5
-    assert cli("submit", tmp_path / "nothing").returncode == 2
+    assert ran("submit", finished, "-m", "vae") == 5
+    assert ran("submit", tmp_path / "nothing") == 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.zip"]
+
+
+def test_reports_and_gates_take_submissions(
+    bundle: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert ran("report", bundle, "--format", "html") == 2
+    assert "is a submission and is not written to); give -o a file" in capsys.readouterr().err
+    assert ran("report", bundle, "--format", "csv", "-o", tmp_path / "a.csv") == 0
+    assert ran("report", finished, "--format", "csv", "-o", tmp_path / "b.csv") == 0
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    assert ran("compare", bundle, finished) == ran("compare", finished, finished) == 0
+    (tmp_path / "cut.zip").write_bytes(bundle.read_bytes()[:999])
+    assert ran("compare", finished, tmp_path / "cut.zip") == 2
+    assert ran("compare", tmp_path / "cut.zip", finished) == 4
 
 
 LEAVES = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([1.0, 1.5, "ok", "", "x"])

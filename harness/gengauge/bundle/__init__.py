@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gengauge.bundle.opening import BundleStore, is_bundle, open_bundle, open_source
+from gengauge.bundle.opening import BundleStore, is_bundle, open_bundle
 
-__all__ = ["BundleStore", "is_bundle", "open_bundle", "open_source"]
+__all__ = ["BundleStore", "is_bundle", "open_bundle"]

@@ -11,10 +11,8 @@ from typing import IO, Any
 from gengauge.bundle import content, keys, records
 from gengauge.bundle.archive import Archive, Refusal, opened
 from gengauge.bundle.layout import (
-    BENCHMARK,
     FORMAT,
     MANIFEST,
-    METRICS,
     RECORDS,
     SAMPLES,
     VERSION,
@@ -91,11 +89,6 @@ def open_bundle(path: Path | str) -> BundleStore:
         kind = BundleError if comparable else IncomparableBundleError
         raise kind(f"'{path}' is refused: {error}") from None
     return store
-
-
-def open_source(place: Path | str) -> RunStore:
-    """Return the run of a folder or a URL, or that in a submission."""
-    return open_bundle(place) if is_bundle(place) else RunStore.open(place)
 
 
 def _unpack(file: IO[bytes], size: int, folder: Path) -> Json:
@@ -204,6 +197,3 @@ def summary(found: list[Record]) -> Json:
             "unscored": sum(s["value"] is None for s in scores),
         },
     }  # fmt: skip
-
-
-__all__ = ["BENCHMARK", "METRICS", "BundleStore", "is_bundle", "open_bundle", "open_source"]
