@@ -104,7 +104,7 @@ def p_values(
     for size in set(group[first[on_pairs]].tolist()):
         here = on_pairs & (group[first] == size)
         members = np.flatnonzero(group == size)
-        found = [e for k in members if (e := entries[k].examples) is not None]
+        found = [e for k in members.tolist() if (e := entries[k].examples) is not None]
         at = np.searchsorted(members, (first[here], second[here]))
         p[here] = _together(found)[at[0], at[1]]
     return p, on_pairs

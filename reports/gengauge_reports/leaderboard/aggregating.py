@@ -90,14 +90,14 @@ def _aggregate(slug: str, scope: Scope, current: dict[str, Entrant], lots: Lots)
 
     totals = [
         Total(
-            m, tuple(there[b.slug].get(m) for b in choice.items),
+            m, current[m].label, tuple(there[b.slug].get(m) for b in choice.items),
             missing=tuple(b.slug for b in choice.asked if m not in there[b.slug]),
         )
         for m in models
     ]  # fmt: skip
     return Aggregate(
         slug, scope.title, tuple(d.dataset for d in scope.datasets), scope.suites,
-        items(choice.items), tuple(_ordered(slug, totals, choice.items, current, lots)),
+        items(choice.items), tuple(_ordered(slug, totals, choice.items, lots)),
         items(choice.required), items(choice.left_out), len(models), needed,
         lots.notes(choice.items),
     )  # fmt: skip
@@ -139,16 +139,9 @@ def _chosen(groups: Sequence[Sequence[Board]], scored: dict[str, int], needed: i
     return choice
 
 
-def _ordered(
-    slug: str,
-    totals: Sequence[Total],
-    items: Sequence[Board],
-    current: dict[str, Entrant],
-    lots: Lots,
-) -> list[Total]:
+def _ordered(slug: str, totals: Sequence[Total], items: Sequence[Board], lots: Lots) -> list[Total]:
     """Place the complete models, best mean rank first, and set the incomplete ones behind."""
     complete = [t for t in totals if t.complete]
-    label = {t.entrant: current[t.entrant].label for t in totals}
     if len(items) > 1:
         stage = lots.stage(slug, items, [t.entrant for t in complete])
         complete = [
@@ -160,10 +153,10 @@ def _ordered(
 
     def worse(total: Total) -> tuple[float, float, str]:
         rank, borda = total.mean_rank, total.borda
-        return (rank.value if rank else 0, -borda.value if borda else 0, label[total.entrant])
+        return (rank.value if rank else 0, -borda.value if borda else 0, total.label)
 
     rest = [t for t in totals if not t.complete]
     return [
         *sorted(complete, key=worse),
-        *sorted(rest, key=lambda t: (len(t.missing), label[t.entrant])),
+        *sorted(rest, key=lambda t: (len(t.missing), t.label)),
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from gengauge.aggregate import Estimate
@@ -44,7 +45,8 @@ class Standing:
 
     ``estimate`` is None where there is no score, and ``reason`` says why. ``caveat`` says why a
     score is shown and takes no part in the ranks. ``rank`` is also None where nobody else is
-    scored. ``normalised`` is 0 at the control ``noise`` and 1 at ``real``.
+    scored. ``normalised`` is 0 at the control ``noise`` and 1 at ``real``. ``command`` runs the
+    first of its trials again.
     """
 
     entrant: Entrant
@@ -55,6 +57,7 @@ class Standing:
     caveat: str = ""
     seeds: tuple[int, ...] = ()
     training_seconds: float | None = None
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class DatasetBoards:
     """The boards of one data set, and the wide table of its models that they form.
 
     ``table`` has a row a model and a column a board, in the order of ``boards``; ``rows`` has the
-    same rows by the slug of their entrant. ``fronts`` are of the headline columns.
+    same rows, and those where everything failed, by the slug of their entrant, as has
+    ``entrants``. ``fronts`` are of the headline columns.
     """
 
     dataset: str
@@ -92,6 +96,7 @@ class DatasetBoards:
     table: Table
     boards: list[Board]
     rows: dict[str, Row]
+    entrants: dict[str, Entrant]
     fronts: list[Front] = field(default_factory=list)
 
     @property
@@ -121,4 +126,25 @@ class Leaderboard:
 
     def entrant(self, slug: str) -> Entrant:
         """Return an entrant by its slug."""
-        return next(e for e in self.entrants if e.slug == slug)
+        return self._by_slug[slug]
+
+    @cached_property
+    def _by_slug(self) -> dict[str, Entrant]:
+        return {e.slug: e for e in self.entrants}
+
+    @cached_property
+    def standings(self) -> dict[str, list[tuple[Board, Standing]]]:
+        """Where each entrant stands, by its slug."""
+        found: dict[str, list[tuple[Board, Standing]]] = {}
+        for board in (b for d in self.datasets for b in d.boards):
+            for standing in board.all:
+                found.setdefault(standing.entrant.slug, []).append((board, standing))
+        return found
+
+    @cached_property
+    def witnesses(self) -> dict[str, list[Trial]]:
+        """One trial of each run on each data set: what is stored once a run lies beside it."""
+        found: dict[str, dict[int, Trial]] = {}
+        for trial in self.trials:
+            found.setdefault(trial.dataset, {}).setdefault(id(trial.store), trial)
+        return {dataset: list(trials.values()) for dataset, trials in found.items()}

@@ -15,7 +15,9 @@ from gengauge_reports.leaderboard.board import (
     Leaderboard,
     Standing,
 )
+from gengauge_reports.leaderboard.dominance import fronts
 from gengauge_reports.leaderboard.entrants import Key, entrants
+from gengauge_reports.leaderboard.history import histories
 from gengauge_reports.leaderboard.slugs import slugged
 from gengauge_reports.ranking import tables
 from gengauge_reports.table import Column, Row, Table, column_key
@@ -25,8 +27,10 @@ def leaderboard(runs: Runs, title: str = "") -> Leaderboard:
     """Return everything that is published of ``runs``; the same records give the same numbers."""
     found, by_identity = entrants(runs.trials)
     datasets = _datasets(runs, by_identity)
+    for dataset in datasets:
+        dataset.fronts = fronts(dataset, runs.environments)
     return Leaderboard(
-        title or _title(runs), found, datasets, aggregates(datasets, found),
+        title or _title(runs), found, datasets, aggregates(datasets, found), histories(datasets),
         trials=runs.trials, metrics=runs.metrics, environments=runs.environments,
         warnings=list(runs.warnings),
     )  # fmt: skip
@@ -48,14 +52,14 @@ def _datasets(runs: Runs, who: dict[Key, Entrant]) -> list[DatasetBoards]:
     slugs = slugged([(t.dataset, t.dataset) for t in found])
     made = []
     for table, slug in zip(found, slugs, strict=True):
-        rows = {}
+        rows: dict[str, Row] = {}
+        there: dict[str, Entrant] = {}
         for row in (*table.models, *table.controls, *table.failed):
             entrant = who[identity(row.trials[0])]
             row.label = entrant.label
-            rows[entrant.slug] = row
-        by_slug = {e.slug: e for e in who.values()}
-        boards = _boards(table, slug, [(by_slug[s], row) for s, row in rows.items()])
-        made.append(DatasetBoards(table.dataset, slug, table, boards, rows))
+            rows[entrant.slug], there[entrant.slug] = row, entrant
+        boards = _boards(table, slug, [(there[s], row) for s, row in rows.items()])
+        made.append(DatasetBoards(table.dataset, slug, table, boards, rows, there))
     return made
 
 
@@ -115,4 +119,5 @@ def _standing(entrant: Entrant, row: Row, column: Column) -> Standing:
         entrant, cell.estimate, cell.rank, cell.normalised,
         reason or ("" if cell.estimate else "it was not measured"), cell.caveat,
         tuple(sorted(s for s in seeds if s is not None)), training_seconds(row),
+        next((str(c) for t in row.trials if (c := t.record.get("command"))), ""),
     )  # fmt: skip

@@ -14,13 +14,15 @@ Dominance = Literal["front", "within noise", "dominated"]
 class Cost:
     """A price of quality; ``direction`` says which way is cheaper.
 
-    ``qualifier`` says what it was measured on where models were measured on several machines.
+    ``key`` is what its measurements share, and ``qualifier`` says it in words where one quality
+    has fronts of several: models on different machines.
     """
 
     id: str
     label: str
     unit: str
     direction: str
+    key: str = ""
     qualifier: str = ""
 
 
@@ -29,7 +31,7 @@ class Point:
     """One model between quality and cost, by the slug of its entrant.
 
     ``standing``: ``front`` where no other is at least as good and at least as cheap and better in
-    one of them; ``dominated`` where such another is significantly better in one of them; else
+    one of them; ``dominated`` where another that costs no more is significantly better; else
     ``within noise``. ``by`` is the slug of one that dominates it, empty on the front.
     """
 

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-_LONGEST = 60  # characters of a slug before its hash
+_LONGEST = 100  # characters of a slug before its hash
 _WORDS = re.compile(r"[^a-z0-9]+")
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(-.*)?")
 _HASHED = re.compile(r".*-[0-9a-f]{10}")

@@ -38,6 +38,7 @@ class Total:
     """
 
     entrant: str
+    label: str
     ranks: tuple[float | None, ...]
     mean_rank: Average | None = None
     borda: Average | None = None
