@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import jsonschema
 import pytest
 from bundled import members_of, ok, records_of, spoilt, written
@@ -164,6 +165,18 @@ def ran(*arguments: object) -> Any:
     with pytest.raises(SystemExit) as ended:
         main(list(map(str, arguments)))
     return ended.value.code
+
+
+def test_a_submission_may_lie_at_a_url(bundle: Path) -> None:
+    with fsspec.open("memory://sent/run.zip", "wb") as file:
+        file.write(bundle.read_bytes())
+    with fsspec.open("memory://sent/cut.zip", "wb") as file:
+        file.write(bundle.read_bytes()[:500])
+    store = open_source("memory://sent/run.zip")
+    assert store.address == "memory://sent/run.zip"
+    assert store.records() == open_bundle(bundle).records()
+    with pytest.raises(UsageError, match=r"cut.zip' is refused: "):
+        open_source("memory://sent/cut.zip")
 
 
 def test_the_verb(
