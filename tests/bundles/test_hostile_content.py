@@ -206,6 +206,26 @@ def test_a_record_that_does_not_hold(
     refused(written(tmp_path / "a.zip", spoilt(members, change, ok(members))), said)
 
 
+def test_more_machines_than_anyone_has(members: Members, tmp_path: Path) -> None:
+    """A score is looked up on each: their number is how long that takes."""
+    [name] = [n for n in members if n.startswith("environments/")]
+    found = json.loads(members[name])
+    more = [{**found, "cores": n} for n in range(1, 102)]
+    extra = {f"environments/{content_hash(e)}.json": json.dumps(e).encode() for e in more}
+    path = written(tmp_path / "a.zip", sealed({**members, **extra}))
+    refused(path, "it was measured on 10[12] machines, beyond 100")
+
+
+def test_a_text_that_would_fill_the_memory(members: Members, tmp_path: Path) -> None:
+    key = records_of(members)[ok(members)]["trial"]
+    lists = b'{"a":[' + b"[]," * 3_000_000 + b"[]]}"
+    path = written(tmp_path / "a.zip", sealed({**members, f"trials/{key}/points.json": lists}))
+    refused(path, "points.json': it unpacks to 9,000,010 bytes, expected at most 8,388,608")
+    line = json.dumps({"a": "x" * (1 << 23)}).encode() + b"\n"
+    path = written(tmp_path / "b.zip", sealed({**members, RECORDS: members[RECORDS] + line}))
+    refused(path, "'records.jsonl': line 5 is longer than any record")
+
+
 def test_an_environment_that_is_not_its_own(members: Members, tmp_path: Path) -> None:
     name = next(n for n in members if n.startswith("environments/"))
     other = json.dumps({**json.loads(members[name]), "cpu": "a faster one"}).encode()

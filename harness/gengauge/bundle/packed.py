@@ -153,6 +153,8 @@ class _Packer:
         if name in self.members or not (found := guarded.artifact(path)):
             return
         try:
+            if len(found) > layout.most(layout.kind_of(name)):
+                raise ValueError(f"it has {len(found):,} bytes")
             content.check(layout.kind_of(name), path)
         except ValueError as error:
             self.warnings.append(f"{name} was left out: {error}")
