@@ -29,6 +29,7 @@ from safetensors.numpy import save
 
 from gengauge.bundle import open_bundle
 from gengauge.errors import GengaugeError
+from gengauge.gather import gather
 from gengauge.provenance import content_hash
 from gengauge.registry import Registry
 from gengauge.rendering import render
@@ -281,14 +282,21 @@ def test_a_file_that_is_not_what_its_name_says(
 
 
 def test_two_submissions_of_one_trial_count_once(members: Members, tmp_path: Path) -> None:
-    """The later on the command line wins, as with run folders."""
-    from gengauge.gather import gather
+    """The later on the command line wins, as with run folders, and a stranger's is said to."""
+
+    def better(score: dict) -> None:
+        score.update(value=score["value"] * 0.5, low=None, high=None)
 
     first = written(tmp_path / "a.zip", members)
-    second = written(tmp_path / "b.zip", spoilt(members, lambda r: r.update(command="again")))
+    second = written(tmp_path / "b.zip", scored(members, better))
+    alike = gather([open_bundle(first), open_bundle(first)])
+    assert len(alike.trials) == len(records_of(members))
+    assert alike.warnings == []
     runs = gather([open_bundle(first), open_bundle(second)])
-    assert len(runs.trials) == len(records_of(members))
-    assert runs.trials[0].record["command"] == "again"
+    assert len(runs.trials) == len(alike.trials)
+    [warning] = runs.warnings
+    assert f"in '{second}' than in '{first}': the former count" in warning
+    assert "(gmm on points/moons) has other values of" in warning
 
 
 def test_content_hashes_are_the_harness_own(members: Members) -> None:
