@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gengauge.store import Record, RunStore, merge
+from gengauge.store import Record, RunStore, merge, score_id
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,12 @@ def gather(stores: Iterable[RunStore], artifacts: bool = True) -> Runs:
             trial = Trial(record, store)
             if trial.key in trials:
                 old = trials[trial.key]
+                if unlike := _unlike(old.record, record):
+                    runs.warnings.append(
+                        f"trial {trial.key} ({trial.model['id']} on {trial.dataset}) has other "
+                        f"values of {unlike} in '{store.address}' than in '{old.store.address}': "
+                        "the former count"
+                    )
                 merged = merge(old.record, record)
                 # the artifacts of a failed attempt are not those of the scores that are kept
                 trial = Trial(merged, old.store if merged is old.record else store)
@@ -95,11 +101,25 @@ def gather(stores: Iterable[RunStore], artifacts: bool = True) -> Runs:
     return runs
 
 
+def _unlike(old: Record, new: Record) -> str:
+    """Return what two records of one trial were scored at and do not agree on."""
+    if not old["status"] == new["status"] == "ok":
+        return ""
+    before = {score_id(s): s.get("value") for s in old["scores"]}
+    found = dict.fromkeys(
+        str(s["metric"])
+        for s in new["scores"]
+        if None not in (value := s.get("value"), there := before.get(score_id(s)))
+        and value != there
+    )
+    return ", ".join(found)
+
+
 def identity(trial: Trial) -> tuple[str, ...]:
     """Return what must agree before two trials count as seeds of the same thing."""
     model = trial.model
     parameters = json.dumps(model.get("parameters") or {}, sort_keys=True, default=str)
-    fingerprint = str(model.get("code") or "").rpartition("+")[2][:12]  # name==version+hash
+    fingerprint = str(model.get("code") or "").partition("+")[2][:12]  # name==version+hash
     version = f"{model.get('version') or ''} {fingerprint}"
     batches = trial.record.get("accumulation")
     how = [str(trial.record.get("precision") or ""), f"{batches} batches a step" if batches else ""]

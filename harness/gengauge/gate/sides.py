@@ -8,12 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlparse
 
+from gengauge.bundle import is_bundle
 from gengauge.errors import BaselineError, UsageError
 from gengauge.gate.cells import Side, side_of
 from gengauge.gate.snapshot import is_snapshot, read_snapshot
 from gengauge.gather import gather
 from gengauge.guarded import most
 from gengauge.remote import Remote
+from gengauge.sources import open_source
 from gengauge.store import RunStore
 from gengauge.urls import is_url, redacted
 
@@ -41,7 +43,8 @@ def open_side(source: str, *, baseline: bool = False) -> Side:
 def _local(path: Path, name: str, source: str = "") -> Side:
     if is_snapshot(path):
         return read_snapshot(path, name)
-    store = _Records(path) if path.is_file() else RunStore.open(source)
+    records = path.is_file() and not is_bundle(path)
+    store = _Records(path) if records else open_source(source)
     side = side_of(gather([store]), name)
     side.gates = _gates(store)
     return side
