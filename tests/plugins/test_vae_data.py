@@ -106,3 +106,11 @@ def test_a_traversal_is_a_row_of_pictures_for_each_latent(conditional):
     assert (x <= 1).all()
     moved = (x[:, -1] - x[:, 0]).abs().flatten(1).amax(1)
     assert float(moved.min()) > 0.05  # each row shows something
+
+
+def test_where_no_latent_tells_anything_there_is_nothing_to_walk_along():
+    data = worlds.load("digits")
+    model = VAE(hidden=32, latent=3, components=1, network="conv", width=2)
+    model.fit(data.for_training(), run(1))
+    model.network.survey.information.zero_()
+    assert model.traverse(4, 7).shape == (0, 7, 1, 8, 8)

@@ -85,6 +85,8 @@ class Decoding:
         """Return the decoder's mean along the latents that tell most ``[r, steps, *event]``."""
         survey = self.network.survey
         z = survey.walks(rows, steps).flatten(0, 1)
+        if not len(z):  # no latent tells anything
+            return z.new_zeros(0, steps, *self.shape)
         y = None if self.classes is None else survey.label.expand(len(z))
         x = self.network.observation.centre(self.network.outputs(z, y))
         return x.view(-1, steps, *self.shape)
