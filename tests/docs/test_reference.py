@@ -1,0 +1,85 @@
+"""The pages of reference that people write say what the code says."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import gengauge
+from gengauge import benchmark, errors, schema
+from gengauge.benchmark import Benchmark, parse_benchmark
+from gengauge.cli import VERBS
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+SOURCES = [p for top in ("harness", "plugins", "suites", "reports") for p in (ROOT / top).rglob("*.py")]
+
+
+def rows(page: str, heading: str = "") -> list[list[str]]:
+    """Return the cells of the tables of a page, or of one of its sections."""
+    text = (DOCS / page).read_text("utf-8")
+    text = text.split(f"## {heading}\n")[1].split("\n## ")[0] if heading else text
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [[c.strip() for c in line.strip("|").split(" | ")] for line in lines]
+
+
+def named(page: str, heading: str = "") -> set[str]:
+    """Return what stands as code in the first cells of a page's tables."""
+    return {name for row in rows(page, heading) for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+def test_every_environment_variable_is_said_and_no_other() -> None:
+    code = "\n".join(p.read_text("utf-8") for p in SOURCES)
+    options = {f"GENGAUGE_{verb.upper()}" for verb in VERBS}
+    read = {
+        v for v in re.findall(r"\bGENGAUGE_[A-Z_]+[A-Z]\b", code)
+        if not any(v.startswith(f"{verb}_") for verb in options)
+    }  # fmt: skip
+    said = {v for v in named("reference/environment.md") if v.startswith("GENGAUGE_")}
+    assert said == read
+
+
+def test_every_exit_code_is_said() -> None:
+    codes = {e.exit_code for e in vars(errors).values() if hasattr(e, "exit_code")}
+    said = {row[0] for row in rows("reference/exit-codes.md")[2:]}
+    assert {str(c) for c in codes} <= said
+    assert said == {"0", "1", "2", "3", "4", "5", "130"}
+
+
+def test_every_key_of_a_benchmark_file_is_said_with_its_default() -> None:
+    table = rows("reference/benchmark-file.md", "`[benchmark]`")[2:]
+    assert [row[0].strip("`") for row in table] == [
+        "name", "version", "datasets", "models", "variants", "suites", "embedders", "seeds",
+        "budget", "samples",
+    ]  # fmt: skip
+    assert named("reference/benchmark-file.md", "`[benchmark]`") >= {*benchmark._KEYS, "embedders"}
+    defaults = {f.name: f.default for f in fields(Benchmark)}
+    for key, _, default, _ in table:
+        held = defaults[key.strip("`")]
+        if isinstance(held, int):
+            assert default == str(held)
+        elif held == (0,):
+            assert default == "`[0]`"
+    text = (DOCS / "reference/benchmark-file.md").read_text("utf-8")
+    [example] = re.findall(r'```toml title="mine.toml"\n(.*?)```', text, re.DOTALL)
+    assert set(tomllib.loads(example)["benchmark"]) == {*benchmark._KEYS, "embedders"}
+    parse_benchmark(example, "the page")
+
+
+def test_every_public_name_is_on_a_page() -> None:
+    text = "\n".join(p.read_text("utf-8") for p in (DOCS / "reference/api").glob("*.md"))
+    asked = set(re.findall(r"^::: gengauge\.(\w+)$", text, re.MULTILINE))
+    assert set(gengauge.__all__) - asked == {"hookimpl"}  # it is said where the hooks are
+    assert "@gengauge.hookimpl" in text
+
+
+def test_every_field_of_a_record_is_described() -> None:
+    def fields_of(held: dict) -> list[dict]:
+        inner = list(held.get("properties", {}).values())
+        return inner + [f for i in inner for f in fields_of(i.get("items", i))]
+
+    found = fields_of(schema.RECORD_SCHEMA) + fields_of(schema.ROW_SCHEMA)
+    assert len(found) > 60
+    assert all(re.fullmatch(r"[A-Z`].+\.", f["description"]) for f in found)
