@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gengauge.metric import Embedder, Score, unscored
     from gengauge.model import Clusterer, CountsNFE, Model, Reconstructor
     from gengauge.parameters import Parameter
+    from gengauge.publisher import PublisherSpec
     from gengauge.specs import (
         BenchmarkSpec,
         DatasetSpec,
@@ -57,6 +58,7 @@ _HOME = {
     "metric": ("Embedder", "Score", "unscored"),
     "model": ("Clusterer", "CountsNFE", "Model", "Reconstructor"),
     "parameters": ("Parameter",),
+    "publisher": ("PublisherSpec",),
     "specs": (
         "BenchmarkSpec", "DatasetSpec", "EmbedderSpec", "MetricSpec", "ModelSpec", "ReportSpec",
     ),
@@ -73,9 +75,9 @@ __all__ = [
     "EmbedderSpec", "Evidence", "ExecutorSpec", "Features", "FitRun", "GaussianDiffusion",
     "InTurn", "Interval",
     "LatentDecoder", "LatentVariable", "Mass", "MetricSpec", "Model", "ModelSpec",
-    "ObservationModel", "Parameter", "ProbabilityFlow", "Reconstructor", "ReportSpec", "RunStore",
-    "Score", "Shift", "Split", "Task", "Turns", "VariationalBound", "check_training", "dequantise",
-    "hookimpl", "quantise", "train", "unscored",
+    "ObservationModel", "Parameter", "ProbabilityFlow", "PublisherSpec", "Reconstructor",
+    "ReportSpec", "RunStore", "Score", "Shift", "Split", "Task", "Turns", "VariationalBound",
+    "check_training", "dequantise", "hookimpl", "quantise", "train", "unscored",
 ]  # fmt: skip
 
 

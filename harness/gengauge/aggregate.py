@@ -129,8 +129,8 @@ def holm(p: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    adjusted, running = [0.0] * len(p), 0.0
-    for step, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
-        running = max(running, min(1.0, (len(p) - step) * p[i]))
-        adjusted[i] = running
-    return adjusted
+    values = np.array(p, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    scaled = np.minimum(1.0, np.arange(len(p), 0, -1) * values[order])
+    values[order] = np.maximum.accumulate(scaled)
+    return [float(x) for x in values]

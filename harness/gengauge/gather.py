@@ -99,7 +99,7 @@ def identity(trial: Trial) -> tuple[str, ...]:
     """Return what must agree before two trials count as seeds of the same thing."""
     model = trial.model
     parameters = json.dumps(model.get("parameters") or {}, sort_keys=True, default=str)
-    fingerprint = str(model.get("code") or "").rpartition("+")[2][:12]  # name==version+hash
+    fingerprint = str(model.get("code") or "").partition("+")[2][:12]  # name==version+hash
     version = f"{model.get('version') or ''} {fingerprint}"
     batches = trial.record.get("accumulation")
     how = [str(trial.record.get("precision") or ""), f"{batches} batches a step" if batches else ""]

@@ -9,6 +9,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from gengauge.executor import ExecutorSpec
+    from gengauge.publisher import PublisherSpec
     from gengauge.specs import (
         BenchmarkSpec,
         DatasetSpec,
@@ -51,6 +52,11 @@ def gengauge_benchmarks() -> Iterable[BenchmarkSpec]:  # type: ignore[empty-body
 @hookspec
 def gengauge_reports() -> Iterable[ReportSpec]:  # type: ignore[empty-body]
     """Return the output formats this plugin offers."""
+
+
+@hookspec
+def gengauge_publishers() -> Iterable[PublisherSpec]:  # type: ignore[empty-body]
+    """Return the forms of publication this plugin offers."""
 
 
 @hookspec

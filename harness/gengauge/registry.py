@@ -22,6 +22,7 @@ from gengauge import hooks
 from gengauge.admission import refusal
 from gengauge.errors import SpecError, UsageError, unknown
 from gengauge.executor import ExecutorSpec
+from gengauge.publisher import PublisherSpec
 from gengauge.specs import (
     BenchmarkSpec,
     DatasetSpec,
@@ -40,6 +41,7 @@ _KINDS: dict[str, type[Spec]] = {
     "metrics": MetricSpec,
     "benchmarks": BenchmarkSpec,
     "reports": ReportSpec,
+    "publishers": PublisherSpec,
     "executors": ExecutorSpec,
 }
 
@@ -172,6 +174,11 @@ class Registry:
     def reports(self) -> dict[str, ReportSpec]:
         """Report formats by id."""
         return self._all("reports", ReportSpec)
+
+    @cached_property
+    def publishers(self) -> dict[str, PublisherSpec]:
+        """Forms of publication by id."""
+        return self._all("publishers", PublisherSpec)
 
     @cached_property
     def executors(self) -> dict[str, ExecutorSpec]:

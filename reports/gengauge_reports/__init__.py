@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from gengauge.hooks import hookimpl
+from gengauge.parameters import Parameter
+from gengauge.publisher import PublisherSpec
 from gengauge.specs import ReportSpec
 
-__all__ = ["gengauge_reports"]
+__all__ = ["gengauge_publishers", "gengauge_reports"]
 
 
 @hookimpl
@@ -53,5 +55,18 @@ def gengauge_reports() -> list[ReportSpec]:
             summary="the tidy table with its types, for pandas, polars and DuckDB",
             target="gengauge_reports.parquet:render",
             suffix=".parquet",
+        ),
+    ]
+
+
+@hookimpl
+def gengauge_publishers() -> list[PublisherSpec]:
+    """Return the forms of publication that ship with gengauge."""
+    return [
+        PublisherSpec(
+            id="site",
+            summary="a static leaderboard that works offline: boards, aggregates, fronts, models",
+            target="gengauge_reports.site.publishing:publish",
+            parameters=(Parameter("title", "", "title of the pages"),),
         ),
     ]

@@ -151,7 +151,7 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
         "id": f"dataset-{index}",
         "index": index,
         "name": table.dataset,
-        "facts": _dataset_facts(trials[0]),
+        "facts": dataset_facts(trials[0]),
         "table": table_view(table, tips),
         "failed": [
             {"model": row.label, "status": word, "reason": reason, "seeds": seeds}
@@ -176,7 +176,8 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
     }
 
 
-def _dataset_facts(trial: Trial) -> list[str]:
+def dataset_facts(trial: Trial) -> list[str]:
+    """Return what a record says of its data set, in a few words each."""
     data = trial.record["dataset"]
     sizes = [(k, data.get(f"n_{k}")) for k in ("train", "validation", "test")]
     counts = " / ".join(f"{n:,} {k}" for k, n in sizes if n is not None)

@@ -9,8 +9,18 @@ from typing import Any
 from gengauge.aggregate import Score, aggregate
 from gengauge.examples import examples
 from gengauge.gather import Runs, Trial, identity, labels
-from gengauge_reports.comparing import Entry, verdicts
-from gengauge_reports.table import LAST, Cell, Column, Rank, Row, Table, column_key, protocol
+from gengauge_reports.comparing import Entry, duels
+from gengauge_reports.table import (
+    LAST,
+    Cell,
+    Column,
+    Fought,
+    Rank,
+    Row,
+    Table,
+    column_key,
+    protocol,
+)
 
 
 def tables(runs: Runs) -> list[Table]:
@@ -27,10 +37,11 @@ def _table(runs: Runs, dataset: str) -> Table:
     alive = [r for r in rows if not r.failed]
     models = [r for r in alive if not r.control]
     controls = [r for r in alive if r.control]
+    fought = {}
     for column in columns:
-        rank(column, models)
+        fought[column.key] = rank(column, models)
         _normalise(column, models, controls)
-    table = Table(dataset, columns, models, controls, [r for r in rows if r.failed], [])
+    table = Table(dataset, columns, models, controls, [r for r in rows if r.failed], [], fought)
     table.unscored = _unscored(alive, columns)
     table.models = _ordered(models, table.headline)
     return table
@@ -104,40 +115,42 @@ def _qualified(
 
 
 def _fill(row: Row, columns: Iterable[Column]) -> None:
-    scores = [s for t in row.trials if t.ok for s in t.record["scores"]]
+    # an unscored metric may carry any key, or none: its reason holds for every column of it
+    reasons: dict[tuple[str, ...], str] = {}
+    for score in (s for t in row.trials if t.ok for s in t.record["scores"]):
+        if score.get("value") is None and score.get("unscored_reason"):
+            reasons.setdefault(protocol(score)[:3], score["unscored_reason"])
     for column in columns:
         mine = [s for _, s in row.measured(column)]
         if mine:
             caveats = dict.fromkeys(s["caveat"] for s in mine if s.get("caveat"))
             row.cells[column.key] = Cell(aggregate(mine), caveat="; ".join(caveats))
             continue
-        # an unscored metric may carry any key, or none: its reason holds for every column of it
-        reasons = [
-            s["unscored_reason"]
-            for s in scores
-            if s.get("value") is None and protocol(s)[:3] == column.key[:3]
-            and s.get("unscored_reason")
-        ]  # fmt: skip
-        row.cells[column.key] = Cell(reason=reasons[0] if reasons else "")
+        row.cells[column.key] = Cell(reason=reasons.get(column.key[:3], ""))
 
 
-def rank(column: Column, rows: Sequence[Row]) -> None:
-    """Give the scored rows of ``column`` their shared ranks; what has a caveat takes no part.
+def rank(column: Column, rows: Sequence[Row]) -> Fought:
+    """Give the scored rows of ``column`` their shared ranks, and return who beats whom.
+
+    What has a caveat takes no part.
 
     ``rank = 1 + number of models significantly better``, and it could be as far as ``n - number
     significantly worse``.
     """
     scored = [(r, e) for r in rows if (e := r.sound(column)) is not None]
-    if len(scored) < 2:
-        return  # alone there is no place to take
     entries = []
     for row, estimate in scored:
         trials, scores = zip(*row.measured(column), strict=True)
         entries.append(Entry(estimate, examples(trials, scores)))
-    for (row, _), v in zip(scored, verdicts(column, entries), strict=True):
-        n = len(scored)
-        place = Rank(1 + v.better, n - v.worse, n, paired=v.paired)
-        row.cells[column.key] = replace(row.cells[column.key], rank=place)
+    fought = duels(column, entries)
+    n = len(scored)
+    for (row, _), better, worse, paired in zip(
+        scored, fought.better, fought.worse, fought.paired.tolist(), strict=True
+    ):
+        place = Rank(1 + better, n - worse, n, paired=paired)
+        # alone there is no place to take
+        row.cells[column.key] = replace(row.cells[column.key], rank=place if n > 1 else None)
+    return Fought([row for row, _ in scored], fought.wins)
 
 
 def _normalise(column: Column, models: Sequence[Row], controls: Sequence[Row]) -> None:

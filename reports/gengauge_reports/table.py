@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from gengauge.aggregate import Estimate, Score
 from gengauge.gather import Trial
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LAST = 10**6
 
@@ -139,6 +144,14 @@ class Row:
         return cell.estimate if cell and not cell.caveat else None
 
 
+@dataclass(frozen=True)
+class Fought:
+    """Who beats whom in a column: ``wins[i, j]`` where row i is significantly better than j."""
+
+    rows: list[Row]
+    wins: NDArray[np.bool_]
+
+
 @dataclass
 class Table:
     """The ranked models of one dataset, the controls beneath, and what failed."""
@@ -149,6 +162,7 @@ class Table:
     controls: list[Row]
     failed: list[Row]
     unscored: list[tuple[str, str, str]]  # model, metric and reason where nobody has a score
+    fought: dict[tuple[str, ...], Fought] = field(default_factory=dict)  # by ``Column.key``
 
     def caveats(self, columns: Sequence[Column]) -> list[tuple[str, str, str]]:
         """Return models, titles of columns and reason of what they show and do not rank."""

@@ -17,13 +17,14 @@ Row = dict[str, Any]
 def rows(stores: list[RunStore]) -> list[Row]:
     """Return the rows of every store, a trial that several hold once; missing values are None."""
     return [
-        {column: _missing(row.get(column)) for column in COLUMNS}
+        {column: missing(row.get(column)) for column in COLUMNS}
         for trial in gather(stores, artifacts=False).trials
         for row in tidy_rows(trial.record)
     ]  # fmt: skip
 
 
-def _missing(value: Any) -> Any:
+def missing(value: Any) -> Any:
+    """Return None for a number that is not finite."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -43,11 +44,12 @@ def render_csv(stores: list[RunStore]) -> bytes:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows(stores):
-        writer.writerow([_harmless(value) for value in row.values()])
+        writer.writerow([harmless(value) for value in row.values()])
     return out.getvalue().encode()
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
+    """Return text so that no spreadsheet takes it for a formula."""
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return "'" + value
     return value

@@ -224,8 +224,7 @@ def write_moons(factory: Factory) -> None:
     factory.points(factory.store.dataset_folder("points/moons") / "points.json", 0.05, True)
 
 
-@pytest.fixture
-def run(factory: Factory) -> RunStore:
+def fill(factory: Factory) -> RunStore:
     """Two datasets, three models and controls, two seeds of one, one failure, two keys of FD."""
     write_digits(factory)
     write_moons(factory)
@@ -240,6 +239,25 @@ def run(factory: Factory) -> RunStore:
     toml = factory.store.folder / "benchmark.toml"
     toml.write_text('[benchmark]\nname = "quick"\nversion = 1\n')
     return factory.store
+
+
+@pytest.fixture
+def run(factory: Factory) -> RunStore:
+    """A run folder of its own for each test."""
+    return fill(factory)
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a leaderboard's pages, made once; tests only read it."""
+    from gengauge_reports.site.publishing import publish
+
+    folder = tmp_path_factory.mktemp("published")
+    run = fill(Factory(folder / "run"))
+    later = record("flow", [score("bits_per_dim", 1.702, 0.011, kind="exact")], seed=3)
+    later["model"] |= {"version": "0.2.0", "code": "gengauge==0.2.0"}
+    run.append(later)
+    return publish([run], folder / "site", title="A leaderboard").parent
 
 
 @pytest.fixture

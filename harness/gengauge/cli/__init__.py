@@ -13,6 +13,7 @@ VERBS = {
     "run": "Train every model that fits a benchmark, score it and write the report.",
     "report": "Render finished runs as html, md, csv, json or a table.",
     "compare": "Test a candidate run against a baseline: the gate for CI.",
+    "publish": "Write a leaderboard of finished runs: a static site, or model cards.",
     "baseline": "Condense a run to a small baseline file for a repository.",
     "reproduce": "Run one record again and say whether it agrees within its interval.",
     "list": "List models, datasets, metrics, suites, benchmarks, plugins, reports or executors.",

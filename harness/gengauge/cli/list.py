@@ -67,6 +67,13 @@ def _plain(kind: str) -> Callable[[Registry], Iterable[Row]]:
     return rows
 
 
+def _reports(registry: Registry) -> Iterable[Row]:
+    for s in registry.reports.values():
+        yield {"id": s.id, "verb": f"report --format {s.id}", "summary": s.summary}
+    for p in registry.publishers.values():
+        yield {"id": p.id, "verb": f"publish --to {p.id}", "summary": p.summary}
+
+
 def _executors(registry: Registry) -> Iterable[Row]:
     for s in registry.executors.values():
         yield {
@@ -82,7 +89,7 @@ KINDS: dict[str, Callable[[Registry], Iterable[Row]]] = {
     "suites": _suites,
     "benchmarks": _plain("benchmarks"),
     "plugins": _plugins,
-    "reports": _plain("reports"),
+    "reports": _reports,
     "embedders": _plain("embedders"),
     "executors": _executors,
 }

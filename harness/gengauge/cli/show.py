@@ -13,10 +13,14 @@ from gengauge.cli.output import Names, cell, console, open_registry, plugin_opti
 from gengauge.errors import unknown
 from gengauge.executor import ExecutorSpec
 from gengauge.parameters import Parameter
+from gengauge.publisher import PublisherSpec
 from gengauge.registry import Registry
 from gengauge.specs import DatasetSpec, EmbedderSpec, MetricSpec, ModelSpec
 
-KINDS = ("models", "datasets", "metrics", "embedders", "benchmarks", "reports", "executors")
+KINDS = (
+    "models", "datasets", "metrics", "embedders", "benchmarks", "reports", "publishers",
+    "executors",
+)  # fmt: skip
 
 
 @click.command("show")
@@ -73,9 +77,9 @@ def _describe(kind: str, spec: Any, registry: Registry) -> dict[str, Any]:
     shown["from"] = f"{plugin.distribution} {plugin.version}".strip()
     if isinstance(spec, EmbedderSpec):
         shown["weights"] = [asdict(file) for file in spec.weights]
-    if isinstance(spec, ModelSpec | ExecutorSpec):
+    if isinstance(spec, ModelSpec | ExecutorSpec | PublisherSpec):
         shown["missing"] = spec.lacks
-    if isinstance(spec, ModelSpec | MetricSpec | ExecutorSpec):
+    if isinstance(spec, ModelSpec | MetricSpec | ExecutorSpec | PublisherSpec):
         taken = spec.settings if isinstance(spec, MetricSpec) else spec.parameters
         shown["parameters"] = [_parameter(p) for p in taken]
     shown.update(_fits(spec, registry))

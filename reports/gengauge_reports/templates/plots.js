@@ -109,8 +109,7 @@ function logarithmic([low, high]) {
 }
 
 // Where each label goes: the first of four places that covers no marker and no other label
-function places(points, labels, width, height) {
-  const xs = range(points.map((p) => p[0]), 0.25), ys = range(points.map((p) => p[1]), 0.1);
+function places(points, labels, width, height, xs = range(points.map((p) => p[0]), 0.25), ys = range(points.map((p) => p[1]), 0.1)) {
   const at = points.map(([x, y]) => [width * (x - xs[0]) / (xs[1] - xs[0]), height * (y - ys[0]) / (ys[1] - ys[0])]);
   const taken = at.map(([x, y]) => [x - 7, y - 7, x + 7, y + 7]);
   return at.map(([x, y], i) => {
@@ -186,7 +185,10 @@ function frontPlot(section, data, index) {
   })];
 }
 
-const KINDS = { curve: curvePlot, cloud: cloudPlot, tradeoff: tradeoffPlot, front: frontPlot };
+const KINDS = {
+  curve: curvePlot, cloud: cloudPlot, tradeoff: tradeoffPlot, front: frontPlot,
+  ...(typeof MORE_KINDS === "object" ? MORE_KINDS : {}), // a page may bring its own
+};
 
 function draw(node) {
   const section = node.closest("section");
@@ -217,12 +219,15 @@ document.addEventListener("change", (event) => {
   for (const node of event.target.closest("section").querySelectorAll(`[data-plot="${kind}"]`)) draw(node);
 });
 DARK.addEventListener("change", () => drawn.forEach(draw));
+let chosenTheme;
 window.addEventListener("beforeprint", () => {
+  chosenTheme = document.documentElement.dataset.theme;
   document.documentElement.dataset.theme = "light";
   for (const fold of document.querySelectorAll("details")) fold.open = true;
   plots.forEach(draw);
 });
 window.addEventListener("afterprint", () => {
-  delete document.documentElement.dataset.theme;
+  if (chosenTheme) document.documentElement.dataset.theme = chosenTheme;
+  else delete document.documentElement.dataset.theme;
   drawn.forEach(draw);
 });
