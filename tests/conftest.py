@@ -25,8 +25,9 @@ def together(nodeid: str) -> str:
     'tests/laws/test_models.py::test_law[vae-digits'
     """
     path = nodeid.partition("::")[0]
-    if path.startswith("tests/e2e/"):
-        return "tests/e2e"  # the main job is run once for all of them
+    for folder in ("tests/e2e", "tests/bundles"):
+        if path.startswith(f"{folder}/"):
+            return folder  # what they look at is run once for all of them
     # a fitted model is judged by every law
     return nodeid.rpartition("-")[0] if path == "tests/laws/test_models.py" else path
 

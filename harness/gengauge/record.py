@@ -114,6 +114,7 @@ def score_json(
         "standard_error": _finite(interval.standard_error) if interval else None,
         "unscored_reason": score.reason or None,
         "caveat": score.caveat or None,
+        "protocol": score.protocol,
         "failed": failed,
         "details": score.details,
     }

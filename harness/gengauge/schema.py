@@ -31,7 +31,8 @@ _SCORE = _object(words.SCORE, {
     "comparability_key": _TEXT, "value": _NUMBER, "low": _NUMBER, "high": _NUMBER,
     "level": _NUMBER, "interval_method": _MAYBE_TEXT, "standard_error": _NUMBER,
     "unscored_reason": _MAYBE_TEXT, "caveat": _MAYBE_TEXT,
-}, optional=("caveat",))  # fmt: skip
+    "protocol": _OBJECT,
+}, optional=("caveat", "protocol"))  # fmt: skip
 
 RECORD_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -15,6 +15,7 @@ VERBS = {
     "compare": "Test a candidate run against a baseline: the gate for CI.",
     "publish": "Write a leaderboard of finished runs: a static site, or model cards.",
     "baseline": "Condense a run to a small baseline file for a repository.",
+    "submit": "Pack a run into one checked bundle for somebody's leaderboard.",
     "reproduce": "Run one record again and say whether it agrees within its interval.",
     "list": "List models, datasets, metrics, suites, benchmarks, plugins, reports or executors.",
     "show": "Show one thing whole: parameters, source, what it can be scored on.",

@@ -27,11 +27,11 @@ def command(
 ) -> None:
     """Render one or several finished runs."""
     from gengauge.rendering import render
-    from gengauge.store import RunStore
+    from gengauge.sources import open_source
 
     registry = open_registry(plugins)
     registry.find("reports", format_)
-    stores = [RunStore.open(run) for run in runs]
+    stores = [open_source(run) for run in runs]
     content = render(registry, format_, stores)
     for store in stores:
         for warning in store.warnings:

@@ -6,10 +6,12 @@ import tomllib
 from contextlib import suppress
 from pathlib import Path
 
+from gengauge.bundle import is_bundle
 from gengauge.errors import BaselineError, UsageError
 from gengauge.gate.cells import Side, side_of
 from gengauge.gate.snapshot import is_snapshot, read_snapshot
 from gengauge.gather import gather
+from gengauge.sources import open_source
 from gengauge.store import RunStore
 from gengauge.urls import redacted
 
@@ -23,7 +25,8 @@ def open_side(source: str, *, baseline: bool = False) -> Side:
     if is_snapshot(path):
         return read_snapshot(path)
     try:
-        store = _Records(path) if path.is_file() else RunStore.open(source)
+        records = path.is_file() and not is_bundle(path)
+        store = _Records(path) if records else open_source(source)
     except UsageError as error:
         if baseline:
             raise BaselineError(f"there is no baseline: {error}") from None
