@@ -58,6 +58,7 @@ SCORE = {
     "n_samples": "How many samples were used; null: none enter.",
     "n_reference": "How many real examples were used.",
     "comparability_key": "Hash of the protocol: only scores with equal keys are compared.",
+    "protocol": "What the comparability key is the hash of, so that it can be computed again.",
     "value": "The score; null: unscored, and the reason says why.",
     "low": "Lower end of the interval.",
     "high": "Upper end of the interval.",
@@ -80,11 +81,9 @@ ROW = {
 
 
 def described(schema: dict[str, Any], words: dict[str, str]) -> dict[str, Any]:
-    """Return an object's ``schema`` with what ``words`` say of each of its properties.
-
-    Raises ``KeyError`` for a property that is not described.
-    """
+    """Return an object's ``schema`` with what ``words`` say of each of its properties."""
     properties = {
-        name: {"description": words[name], **inner} for name, inner in schema["properties"].items()
+        name: {"description": words[name], **inner} if name in words else inner
+        for name, inner in schema["properties"].items()
     }
     return {**schema, "properties": properties}
