@@ -48,12 +48,15 @@ def _model(spec: ModelSpec) -> str:
         f"trained for {spec.budget} unless told otherwise" if spec.budget else "",
         f"needs `pip install 'gengauge[{','.join(spec.extras)}]'`" if spec.extras else "",
     ]
-    lines = [f"## `{spec.id}` {{#{spec.id}}}", f"{sentence(spec.summary)} It {'; '.join(filter(None, facts))}."]
+    said = f"{sentence(spec.summary)} It {'; '.join(filter(None, facts))}."
+    lines = [f"## `{spec.id}` {{#{spec.id}}}", said]
     if spec.parameters:
         lines.append(parameters(spec.parameters))
     module, _, name = spec.target.partition(":")
-    return "\n\n".join([*lines, f"::: {module}.{name}\n    options:\n      heading_level: 3\n"
-                        "      members: false\n      show_signature: false\n      show_root_toc_entry: false"])
+    options = ("heading_level: 3", "members: false", "show_signature: false",
+               "show_root_toc_entry: false")  # fmt: skip
+    asked = "\n".join([f"::: {module}.{name}", "    options:", *(f"      {o}" for o in options)])
+    return "\n\n".join([*lines, asked])
 
 
 def _levels(levelled: bool | None) -> str:

@@ -14,7 +14,8 @@ from gengauge.cli import VERBS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-SOURCES = [p for top in ("harness", "plugins", "suites", "reports") for p in (ROOT / top).rglob("*.py")]
+ROOMS = ("harness", "plugins", "suites", "reports")
+SOURCES = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
 
 
 def rows(page: str, heading: str = "") -> list[list[str]]:

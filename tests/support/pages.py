@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from markdown_it import MarkdownIt
-
 from tests_support import environment
 
 _NOTE = re.compile(r"<!-- (starts with|not run|prints|file): (.+?) -->")
