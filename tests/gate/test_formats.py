@@ -12,6 +12,7 @@ from gate_runs import HOSTILE, READ, record, run
 from gengauge.errors import BaselineError, UsageError
 from gengauge.gate.cells import BLOCKS, Key
 from gengauge.gate.formats import to_json, to_junit, to_markdown
+from gengauge.gate.shown import HEADINGS, lines
 from gengauge.gate.sides import open_side
 from gengauge.gate.snapshot import snapshot
 from gengauge.gate.tolerance import Gates
@@ -41,6 +42,17 @@ def test_a_baseline_file_compares_as_its_run_does(tmp_path):
         assert [o.status for o in found.outcomes] == ["worse"], "the pairs tell, the errors not"
     again = snapshot(kept, Gates(), every=True)
     assert again == file.read_text(), "what is read is what was written"
+
+
+def test_what_a_baseline_rounds_is_no_change(tmp_path):
+    values = np.random.default_rng(0).normal(10, 3, 400)
+    side = open_side(run(tmp_path / "b", record(value=float(values.mean())), examples=values))
+    file = tmp_path / "baseline.json"
+    file.write_text(snapshot(side, Gates(), every=True))
+    found = compare(open_side(str(file)), side, Gates())
+    [line] = lines(found, every=True)
+    assert dict(zip(HEADINGS, line.cells, strict=True))["change"] == "0"
+    assert found.notes == [], "nothing was trained again"
 
 
 def test_a_baseline_holds_its_gates_and_what_is_gated(tmp_path):

@@ -6,9 +6,10 @@ import pytest
 import torch
 from standins import evidence, normal
 
+from gengauge.evidence import Evidence
 from gengauge_suites.fidelity.extrapolation import line
 from gengauge_suites.fidelity.few import left_out
-from gengauge_suites.fidelity.frechet import Few, Many, fd, fd_infinity, measure
+from gengauge_suites.fidelity.frechet import PAIRS, Few, Many, fd, fd_infinity, measure, shared_rows
 from gengauge_suites.fidelity.moments import Factor, Moments, distance, distance_of_few, moments
 
 
@@ -88,7 +89,7 @@ def test_left_out_blocks_of_few_examples_agree_with_measuring_the_rest():
 def test_influences_are_derivatives_of_the_distance():
     """Weighting an example up by a little moves the distance by its influence over n."""
     x, y = 1.2 * normal(60, 4, 1) + 0.2, normal(50, 4, 2)
-    found = measure(x, y).linear
+    found = measure(x, y, asked=y).linear
     for cloud, expected in ((0, found.of_samples), (1, found.of_reference)):
         z, slopes, step = (x, y)[cloud], [], 1e-4
         for i in range(len(z)):
@@ -100,7 +101,38 @@ def test_influences_are_derivatives_of_the_distance():
             one = (mean, cov) if cloud == 0 else moments(x)
             two = (mean, cov) if cloud == 1 else moments(y)
             slopes.append((distance(*one, *two) - found.value) / step * len(z))
-        assert float(torch.tensor(slopes).var()) == pytest.approx(expected, rel=0.06)  # n or n - 1
+        slope = torch.tensor(slopes)
+        assert float(slope.var()) == pytest.approx(expected, rel=0.06)  # n or n - 1
+    assert torch.corrcoef(torch.stack([slope, found.influence]))[0, 1] > 0.9999
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(400, 1200, 8), (1200, 200, 32), (200, 200, 32)])
+def test_pairs_of_models_share_what_the_reference_does_to_both(n, m, d):
+    """Differences on the same reference are known better than from both intervals, and validly."""
+    gaps, paired, apart = [], [], []
+    for draw in range(120):
+        y = normal(m, d, 3 * draw)
+        models = [measure(normal(n, d, 3 * draw + k) + 0.2, y, shared_rows(y, "digits"))
+                  for k in (1, 2)]  # fmt: skip
+        gaps.append(models[1].value - models[0].value)
+        pairs = [found.pairs(found.value) for found in models]
+        errors = [found.interval().standard_error ** 2 for found in models]
+        assert len(pairs[0]) == min(m, PAIRS)
+        assert float(pairs[0].mean()) == pytest.approx(models[0].value, rel=1e-12)
+        beyond = (max(0, e - float(p.var()) / len(p)) for e, p in zip(errors, pairs, strict=True))
+        paired.append(float((pairs[1] - pairs[0]).var()) / len(pairs[0]) + sum(beyond))
+        apart.append(sum(errors))
+    truth = float(torch.tensor(gaps).var())  # known to 13 %, four times that at the ends
+    assert truth * 0.65 < sum(paired) / 120 < truth * 1.9
+    assert sum(paired) < 0.95 * sum(apart)
+
+
+def test_pairs_are_of_the_same_examples_whatever_the_seed():
+    found = evidence(samples=normal(500, 3, 0), test=normal(600, 3, 1))
+    other = Evidence(found.dataset, found.model, found.samples, seed=1)
+    one, two = fd(found, Plain()), fd(other, Plain())
+    assert one.per_example.shape == (600,)
+    assert torch.corrcoef(torch.stack([one.per_example, two.per_example]))[0, 1] > 0.9999
 
 
 def test_an_eigenvector_factor_gives_what_a_triangular_one_gives():

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from typing import NamedTuple
 
+from gengauge.gate.losses import SAME
 from gengauge.gate.verdict import Comparison, Outcome
 
 HEADINGS = (
@@ -50,7 +51,9 @@ def _line(o: Outcome) -> Line:
 def _half(o: Outcome) -> float | None:
     if o.loss is None or o.loss.low is None or o.loss.high is None:
         return None
-    return (o.loss.high - o.loss.low) / 2
+    half = (o.loss.high - o.loss.low) / 2
+    rounding = SAME * abs(o.baseline.value) if o.baseline and o.alike else 0.0
+    return half if half > rounding else None
 
 
 def _change(o: Outcome, half: float | None) -> str:
@@ -58,7 +61,7 @@ def _change(o: Outcome, half: float | None) -> str:
     if o.loss is None or o.baseline is None:
         return _NONE
     change = o.loss.value * (1 if o.baseline.direction == "lower" else -1)
-    if change == 0 and not half:
+    if o.alike and not half:
         return "0"
     sign = "+" if change >= 0 else _MINUS
     spread = f" ± {number(half, half)}" if half is not None else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from gengauge.aggregate import holm
 from gengauge.errors import BaselineError
 from gengauge.gate.cells import Cell, Key, Side
-from gengauge.gate.losses import Loss, loss_of
+from gengauge.gate.losses import SAME, Loss, loss_of
 from gengauge.gate.tolerance import Gates, Tolerance
 
 FAILS = ("worse", "missing", "unscored", "crashed")
@@ -36,6 +37,13 @@ class Outcome:
     def fails(self) -> bool:
         """Whether the gate is missed for this."""
         return self.status in FAILS
+
+    @property
+    def alike(self) -> bool:
+        """Whether both sides have the same value but for rounding."""
+        if not (self.baseline and self.candidate and self.baseline.values):
+            return False
+        return math.isclose(self.baseline.value, self.candidate.value, rel_tol=SAME)
 
 
 @dataclass
@@ -189,7 +197,7 @@ def _of_one_seed(outcomes: Iterable[Outcome]) -> list[str]:
         o.key.model for o in outcomes
         if o.baseline and o.candidate and o.loss is not None
         and len(o.baseline.values) == len(o.candidate.values) == 1
-        and o.baseline.values != o.candidate.values
+        and not o.alike
     }  # fmt: skip
     if not single:
         return []

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
+from gengauge import seeds
 from gengauge.evidence import Evidence
 from gengauge.metric import Embedder, Score, unscored
 from gengauge.statistics import Interval, block_jackknife
@@ -23,6 +25,7 @@ from gengauge_suites.fidelity.linearised import Linearised, linearised
 from gengauge_suites.fidelity.moments import Factor, Moments
 from gengauge_suites.fidelity.passes import identity
 
+PAIRS = 1000  # reference examples whose influence is kept: what two models' distances share
 _METHOD = "normal, linearised jackknife"
 
 
@@ -35,7 +38,8 @@ def fd(evidence: Evidence, embedder: Embedder) -> Score:
         return unscored(reason)
     found = _measured(evidence, embedder)
     interval = found.interval()
-    return _score(evidence, found.value, replace(interval, low=max(0.0, interval.low)))
+    score = _score(evidence, found.value, replace(interval, low=max(0.0, interval.low)))
+    return replace(score, per_example=found.pairs(found.value))
 
 
 def fd_infinity(evidence: Evidence, embedder: Embedder, method: str = "jackknife") -> Score:
@@ -54,7 +58,8 @@ def fd_infinity(evidence: Evidence, embedder: Embedder, method: str = "jackknife
         d, fewest = found.x.shape[1], min(len(found.x), len(found.y))
         return unscored(f"a line in 1/n needs well over {d} examples a side, got {fewest}")
     value, interval = found.at_infinity(method)
-    return _score(evidence, value, interval, {"method": method})
+    score = _score(evidence, value, interval, {"method": method})
+    return replace(score, per_example=found.pairs(value) if method == "jackknife" else None)
 
 
 def _score(
@@ -71,14 +76,24 @@ def _measured(evidence: Evidence, embedder: Embedder) -> Many | Few:
         if is_few(x, y):
             return Few.of(x, y)
         key = ("moments", *identity(embedder))
-        return Many.of(x, y, evidence.once(key, lambda: reference_of(y)))
+        asked = shared_rows(evidence.features(embedder).reference, evidence.dataset.id)
+        return Many.of(x, y, evidence.once(key, lambda: reference_of(y)), asked)
 
     return evidence.memo(("frechet", *identity(embedder)), compute)
 
 
-def measure(x: Tensor, y: Tensor) -> Many | Few:
-    """Return the distance of ``x`` ``[n, d]`` from ``y`` ``[m, d]``, rows in random order."""
-    return Few.of(x, y) if is_few(x, y) else Many.of(x, y, reference_of(y))
+def measure(x: Tensor, y: Tensor, asked: Tensor | None = None) -> Many | Few:
+    """Return the distance of ``x`` ``[n, d]`` from ``y`` ``[m, d]``, rows in random order.
+
+    ``asked`` ``[p, d]`` are rows of ``y`` whose influence is wanted, for pairs with another model.
+    """
+    return Few.of(x, y) if is_few(x, y) else Many.of(x, y, reference_of(y), asked)
+
+
+def shared_rows(reference: Tensor, name: str) -> Tensor:
+    """Return at most ``PAIRS`` rows of ``reference`` ``[m, d]``: the same for every trial."""
+    chosen = torch.randperm(len(reference), generator=seeds.generator("pairs", name))[:PAIRS]
+    return reference[chosen]
 
 
 def is_few(x: Tensor, y: Tensor) -> bool:
@@ -104,10 +119,15 @@ class Many:
     linear: Linearised
 
     @classmethod
-    def of(cls, x: Tensor, y: Tensor, reference: tuple[Moments, Factor]) -> Many:
-        """Return the distance of ``x`` ``[n, d]`` from ``y`` ``[m, d]``, rows in random order."""
+    def of(
+        cls, x: Tensor, y: Tensor, reference: tuple[Moments, Factor], asked: Tensor | None = None
+    ) -> Many:
+        """Return the distance of ``x`` ``[n, d]`` from ``y`` ``[m, d]``, rows in random order.
+
+        ``asked`` ``[p, d]`` are rows of ``y`` whose influence pairs tell apart.
+        """
         a, (b, factor) = Moments.of(x), reference
-        return cls(x, y, (a, b), factor, linearised(x, y, a, b, factor))
+        return cls(x, y, (a, b), factor, linearised(x, y, a, b, factor, asked))
 
     @property
     def value(self) -> float:
@@ -118,6 +138,21 @@ class Many:
         """Return the interval of the plug-in distance for its expectation."""
         variance = self.linear.variance(len(self.x), len(self.y))
         return normal(self.value, math.sqrt(variance), _METHOD)
+
+    def pairs(self, value: float) -> Tensor | None:
+        """Return ``value`` and the influence of reference examples on it, ``[p]``.
+
+        Their mean is the value, and the variance of their mean the part of the value's that is
+        the reference's: two models' differences, example by example, are free of what the
+        reference does to both.
+        """
+        influence = self.linear.influence
+        if influence is None:
+            return None
+        centred, p = influence - influence.mean(), len(influence)
+        part = self.linear.shared(len(self.y))
+        shown = float(centred.var()) / p
+        return value + math.sqrt(part / shown if shown else 0.0) * centred
 
     def at_infinity(self, method: str) -> tuple[float, Interval]:
         """Return the distance without the bias of finite samples, and its interval."""
@@ -151,6 +186,9 @@ class Few:
     def interval(self) -> Interval:
         """Return the interval of the plug-in distance for its expectation."""
         return self.plain
+
+    def pairs(self, value: float) -> None:
+        """Return None: blocks are left out, no single example's influence is known."""
 
     def at_infinity(self, method: str) -> tuple[float, Interval]:
         """Return the bias-corrected distance and its interval; ``method`` is the jackknife."""

@@ -27,13 +27,15 @@ class Linearised:
     """Distance, and the variances of the influence of single samples and reference examples.
 
     ``noise`` is the second-order variance for one sample and one reference example: that of the
-    distance between alike populations is ``2 noise (1/n + 1/m)^2``.
+    distance between alike populations is ``2 noise (1/n + 1/m)^2``. ``influence`` ``[p]`` is that
+    of the reference examples that were asked for.
     """
 
     value: float
     of_samples: float
     of_reference: float
     noise: float
+    influence: Tensor | None = None
 
     def variance(self, n: int, m: int, spread: float = 1.0, second: float | None = None) -> float:
         """Return the variance of the distance of ``n`` samples from ``m`` reference examples.
@@ -46,15 +48,29 @@ class Linearised:
         first -= 4 * self.noise * both * (spread / n + 1 / m)
         return max(first, 0.0) + 2 * self.noise * (both**2 if second is None else second)
 
+    def shared(self, m: int) -> float:
+        """Return the part of the variance that a model shares with others on ``m`` examples.
 
-def linearised(x: Tensor, y: Tensor, a: Moments, b: Moments, factor: Factor) -> Linearised:
+        It is what the observed influences of reference examples show, less the noise that these
+        examples themselves put into the derivative. The noise of the samples is left in: in a
+        difference of two models it stands for the second-order term of samples and reference
+        together, which has the same size, ``4 noise / (n m)``.
+        """
+        return max(self.of_reference / m - 2 * self.noise / m**2, 0.0)
+
+
+def linearised(
+    x: Tensor, y: Tensor, a: Moments, b: Moments, factor: Factor, asked: Tensor | None = None
+) -> Linearised:
     """Return the distance of moments ``a`` from ``b`` and what its variance is made of.
 
     ``x`` ``[n, d]`` and ``y`` ``[m, d]`` are rows of the clouds in random order, ``factor`` that
-    of b's covariance.
+    of b's covariance; ``asked`` ``[p, d]`` are reference examples whose influence is wanted.
     """
     cov1 = a.covariance
-    x, y = (z[:SEEN].to(torch.float64) - about.mean for z, about in ((x, a), (y, b)))
+    seen = min(len(y), SEEN)
+    y = y[:seen] if asked is None else torch.cat([y[:seen], asked])
+    x, y = (z.to(torch.float64) - about.mean for z, about in ((x[:SEEN], a), (y, b)))
     given = torch.cat([factor.root.T @ x.T, factor.whitened(y.T)], 1)
     values, turned = spectrum(factor.product(cov1), given)
     known = positive(values)
@@ -65,8 +81,11 @@ def linearised(x: Tensor, y: Tensor, a: Moments, b: Moments, factor: Factor) -> 
     of_y = -2 * y @ shift + (y**2).sum(1) - (v**2).sum(1)
     cross = values.clamp_min(0).sqrt().sum()
     value = shift @ shift + cov1.trace() + b.scatter.trace() / (b.n - 1) - 2 * cross
-    noise = 0.5 * (second_order(u, spread) + second_order(v, spread))
-    return Linearised(float(value), float(of_x.var()), float(of_y.var()), noise)
+    noise = 0.5 * (second_order(u, spread) + second_order(v[:seen], spread))
+    return Linearised(
+        float(value), float(of_x.var()), float(of_y[:seen].var()), noise,
+        None if asked is None else of_y[seen:],
+    )  # fmt: skip
 
 
 def spectrum(matrix: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
