@@ -34,6 +34,7 @@ def test_root_loads_no_plugin(arguments: list[str]) -> None:
         ["list", "plugins"],
         ["show", "gmm"],
         ["run", "--help"],
+        ["publish", "--help"],
     ],
     ids=" ".join,
 )

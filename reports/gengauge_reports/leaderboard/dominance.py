@@ -23,6 +23,7 @@ from gengauge_reports.leaderboard.slugs import slugged
 from gengauge_reports.table import Column, Row
 
 QUALITIES_NOT = "speed"  # the suite whose columns are costs
+_LARGEST = 1e75  # of a number that a record may state
 _COLUMNS = {
     "train_seconds": "training time",
     "samples_per_second": "samples per second",
@@ -110,8 +111,9 @@ def _counted(models: Mapping[str, Row]) -> Iterator[Price]:
 
 def _flops(record: Mapping[str, Any]) -> float | None:
     found = (record.get("training") or {}).get("flops")
-    good = isinstance(found, int | float) and not isinstance(found, bool) and 0 < found < 1e75
-    return float(found) if good else None
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    return float(found) if 0 < found < _LARGEST else None
 
 
 def _mean(values: Sequence[float]) -> Estimate:

@@ -109,7 +109,8 @@ function logarithmic([low, high]) {
 }
 
 // Where each label goes: the first of four places that covers no marker and no other label
-function places(points, labels, width, height, xs = range(points.map((p) => p[0]), 0.25), ys = range(points.map((p) => p[1]), 0.1)) {
+function places(points, labels, width, height, frame, fallback = "top center") {
+  const [xs, ys] = frame ?? [range(points.map((p) => p[0]), 0.25), range(points.map((p) => p[1]), 0.1)];
   const at = points.map(([x, y]) => [width * (x - xs[0]) / (xs[1] - xs[0]), height * (y - ys[0]) / (ys[1] - ys[0])]);
   const taken = at.map(([x, y]) => [x - 7, y - 7, x + 7, y + 7]);
   return at.map(([x, y], i) => {
@@ -119,8 +120,8 @@ function places(points, labels, width, height, xs = range(points.map((p) => p[0]
       "top center": [x - wide / 2, y + 8, x + wide / 2, y + 22], "bottom center": [x - wide / 2, y - 22, x + wide / 2, y - 8],
     };
     const free = ([l, b, r, t]) => l > 0 && r < width && taken.every(([l2, b2, r2, t2]) => r < l2 || l > r2 || t < b2 || b > t2);
-    const chosen = Object.keys(boxes).find((name) => free(boxes[name])) || "top center";
-    taken.push(boxes[chosen]);
+    const chosen = Object.keys(boxes).find((name) => free(boxes[name])) || fallback;
+    if (chosen) taken.push(boxes[chosen]);
     return chosen;
   });
 }
@@ -195,6 +196,7 @@ function draw(node) {
   const data = DATA.datasets[Number(section.dataset.index)];
   const [traces, look] = KINDS[node.dataset.plot](section, data, node.dataset.index, node);
   drawn.add(node);
+  if (document.body.classList.contains("printing")) look.width = node.clientWidth; // paper is not measured
   return Plotly.react(node, traces, look, CONFIG);
 }
 

@@ -51,7 +51,7 @@ function paretoPlot(section, data, index, node) {
   const others = points.filter((p) => !named.includes(p));
   const labels = [...named.map((p) => shortened(p.model)), ...others.map(() => "")];
   const at = [...named, ...others].map((p) => [x.scaled(p.x.v), y.scaled(p.y.v)]);
-  const where = places(at, labels, node.clientWidth - 70, node.clientHeight - 60, x.bounds, y.bounds).slice(0, named.length);
+  const where = places(at, labels, node.clientWidth - 70, node.clientHeight - 60, [x.bounds, y.bounds], "");
   const thin = { color: faded(colour("soft"), 0.45), thickness: 1, width: 0 };
   const traces = [{
     type: "scatter", mode: "lines", x: edge.map((p) => p.x.v), y: edge.map((p) => p.y.v), hoverinfo: "skip",
@@ -64,8 +64,8 @@ function paretoPlot(section, data, index, node) {
     hovertemplate: `%{text}<br>${plain(front.y)}: %{y:.5g}<br>${plain(front.x)}: %{x:.4g}<extra>%{customdata}</extra>`,
   }, {
     type: "scatter", mode: "text", x: named.map((p) => p.x.v), y: named.map((p) => p.y.v), hoverinfo: "skip", cliponaxis: false,
-    text: named.map((p, i) => (where[i] === "middle right" ? "\u2002" : "") + plain(labels[i]) + (where[i] === "middle left" ? "\u2002" : "")),
-    textposition: where, textfont: { size: 11, color: colour("ink") },
+    text: named.map((p, i) => (where[i] === "middle right" ? "\u2002" : "") + (where[i] && plain(labels[i])) + (where[i] === "middle left" ? "\u2002" : "")),
+    textposition: named.map((p, i) => where[i] || "top center"), textfont: { size: 11, color: colour("ink") },
   }];
   return [traces, layout({ xaxis: x.look, yaxis: y.look })];
 }
@@ -79,6 +79,12 @@ function load(name) {
     document.body.append(script);
   });
 }
+
+window.addEventListener("beforeprint", () => document.body.classList.add("printing"));
+window.addEventListener("afterprint", () => {
+  document.body.classList.remove("printing");
+  setTimeout(() => drawn.forEach(Plotly.Plots.resize), 0);
+});
 
 // After the first paint, so that 5 MB of charts never stand before the numbers.
 requestAnimationFrame(() => setTimeout(async () => {
