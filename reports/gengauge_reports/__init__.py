@@ -69,4 +69,20 @@ def gengauge_publishers() -> list[PublisherSpec]:
             target="gengauge_reports.site.publishing:publish",
             parameters=(Parameter("title", "", "title of the pages"),),
         ),
+        PublisherSpec(
+            id="huggingface",
+            summary="a model card for each model with its model-index and .eval_results",
+            target="gengauge_reports.huggingface.publishing:publish",
+            reference="https://huggingface.co/docs/hub/eval-results",
+            parameters=(
+                Parameter("title", "", "title of the list, where there are several models"),
+                Parameter("repo", "", "USER/NAME to send to; of several models USER/NAME-SLUG"),
+                Parameter("dry_run", False, "send nothing, and say what would be sent"),
+                Parameter("model", "", "write the card of this model alone"),
+                Parameter("benchmark", "", "data set of the Hub that holds the leaderboard"),
+                Parameter("source", "", "address that the results can be looked up at"),
+            ),
+            extras=("huggingface",),
+            requires=("huggingface_hub",),
+        ),
     ]
