@@ -17,7 +17,8 @@ _T = TypeVar("_T")
 PAUSES = (0.5, 2.0)  # seconds before it is tried again, beside the patience of the library
 _LOCAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _FOR_GOOD = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ParamValidation")
-_EXTRAS = {"s3": "s3", "s3a": "s3"}  # of this distribution, by protocol
+# extras of this distribution, by protocol
+_EXTRAS = {"s3": "s3", "s3a": "s3", "http": "http", "https": "http"}
 
 
 class Remote:
@@ -82,6 +83,24 @@ class Remote:
         finally:
             for part in parts:
                 part.unlink(missing_ok=True)
+
+    def content(self, limit: int) -> bytes:
+        """Return the file that lies at the URL itself; ``UsageError`` beyond ``limit`` bytes."""
+        system, path = self._place
+
+        def read() -> bytes:
+            with system.open(path, "rb") as stream:
+                found: bytes = stream.read(limit + 1)
+                return found
+
+        try:
+            found = self._patiently(read)
+        except StorageError as error:
+            reason = str(error).split("; ")[0]
+            raise UsageError(reason) from None
+        if len(found) > limit:
+            raise UsageError(f"'{self.shown}' holds more than the {limit:,} bytes that are read")
+        return found
 
     def put(self, files: Iterable[tuple[Path, str]]) -> None:
         """Bring files there; those that vanish on the way are left out."""

@@ -64,6 +64,7 @@ class RunStore:
             self._segments = Segments(self._mirror)
         else:
             self.folder = local_folder(place)
+        self._trials = self.folder / "trials"
         self.warnings: list[str] = []
 
     def __reduce__(self) -> tuple[type[RunStore], tuple[Path | str, str]]:
@@ -183,7 +184,7 @@ class RunStore:
 
     def trial_folder(self, key: str) -> Path:
         """Return the folder of a trial's artifacts."""
-        return self.folder / "trials" / key
+        return self._trials / key
 
     def artifacts(self, key: str) -> list[str]:
         """Return the names in a trial's folder, none where a plugin has removed it."""
@@ -208,9 +209,11 @@ class RunStore:
         """
         from safetensors import SafetensorError, safe_open
 
+        if name not in self._kept.get(key, {name}):
+            return None
         self.fetch()
         path = self.trial_folder(key) / "per_example.safetensors"
-        if name not in self._kept.get(key, {name}) or not guarded.inside(path):
+        if not guarded.inside(path):
             return None
         try:
             with safe_open(path, "numpy") as stored:

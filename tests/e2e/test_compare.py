@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -62,6 +66,33 @@ def test_a_baseline_file_stands_for_its_run(runs):
     assert "paired blocks of examples" in worse["method"]
     assert "failure" in (runs / "junit.xml").read_text()
     assert (runs / "gate.md").read_text() == (runs / "summary.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def address(runs) -> Iterator[str]:
+    """The runs on a web server."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(runs))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_side_may_be_an_address(runs, address):
+    done = gengauge("baseline", "good", "-o", "web.json", "--gate", "nll:0.05", cwd=runs)
+    assert done.returncode == 0, done.stderr
+    for source in ("web.json", "good/records.jsonl", "good"):
+        found = gengauge("compare", f"{address}/{source}", "good", cwd=runs)
+        assert (found.returncode, found.stdout.startswith("gate passed")) == (0, True), found.stderr
+    worse = gengauge("compare", f"{address}/web.json", f"{address}/bad/records.jsonl", cwd=runs)
+    assert worse.returncode == 1, worse.stderr
+    missing = gengauge("compare", f"{address}/none.json", "good", cwd=runs)
+    assert (missing.returncode, missing.stderr.count("\n")) == (4, 1)
+    assert f"there is no baseline: '{address}/none.json' cannot be reached" in missing.stderr
+    torn = gengauge(
+        "compare", f"{address}/web.json", "good", cwd=runs, GENGAUGE_MAX_INPUT="100"
+    )  # fmt: skip
+    assert "holds more than the 100 bytes" in torn.stderr
 
 
 def test_wrong_sides_and_gates(runs):

@@ -253,6 +253,8 @@ def test_records_and_rows_follow_their_published_schema(run, cli: Cli, tmp_path:
     for row in rows:
         jsonschema.validate(row, row_schema)
     assert {r["model"] for r in rows} == {"gmm", "vae", "crash"}
+    cli("report", "out", "-o", "rows.json")  # the name says the format
+    assert json.loads((tmp_path / "rows.json").read_text()) == rows
 
 
 def test_a_damaged_records_file_says_what_it_lost(run, cli: Cli, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,25 +12,29 @@ import click
 from gengauge.cli.output import open_registry, plugin_option
 
 if TYPE_CHECKING:
+    from gengauge.specs import ReportSpec
     from gengauge.store import RunStore
 
 
 @click.command("report")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option("--format", "format_", default="terminal", show_default=True, help="Output format.")
+@click.option(
+    "--format", "format_", help="Output format; default: that of the name after -o, or terminal."
+)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path),
     help="File to write; '-' or nothing: stdout (html: report.html in the first run).",
 )  # fmt: skip
 @plugin_option
 def command(
-    runs: tuple[str, ...], format_: str, output: Path | None, plugins: tuple[str, ...]
+    runs: tuple[str, ...], format_: str | None, output: Path | None, plugins: tuple[str, ...]
 ) -> None:
     """Render one or several finished runs."""
     from gengauge.rendering import render
     from gengauge.sources import open_source
 
     registry = open_registry(plugins)
+    format_ = format_ or _format_of(output, registry.reports)
     registry.find("reports", format_)
     stores = [open_source(run) for run in runs]
     content = render(registry, format_, stores)
@@ -43,6 +48,13 @@ def command(
         sys.stdout.buffer.flush()
     else:
         _write(output, content)
+
+
+def _format_of(output: Path | None, reports: Mapping[str, ReportSpec]) -> str:
+    """Return the format that a file's name asks for; of several, the one named as it ends."""
+    ending = output.suffix if output else ""
+    found = [id_ for id_, spec in reports.items() if ending and spec.suffix == ending]
+    return next((id_ for id_ in found if ending == f".{id_}"), found[0] if found else "terminal")
 
 
 def _save(store: RunStore, content: bytes) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 import tomllib
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlparse
 
 from gengauge.bundle import is_bundle
 from gengauge.errors import BaselineError, UsageError
 from gengauge.gate.cells import Side, side_of
 from gengauge.gate.snapshot import is_snapshot, read_snapshot
 from gengauge.gather import gather
+from gengauge.guarded import most
+from gengauge.remote import Remote
 from gengauge.sources import open_source
 from gengauge.store import RunStore
-from gengauge.urls import redacted
+from gengauge.urls import is_url, redacted
+
+_FILE = (".json", ".jsonl")  # what a URL that names a file ends with
 
 
 def open_side(source: str, *, baseline: bool = False) -> Side:
@@ -21,17 +27,25 @@ def open_side(source: str, *, baseline: bool = False) -> Side:
 
     Raises ``BaselineError`` where a baseline is not there, ``UsageError`` for a candidate.
     """
-    path = Path(source)
-    if is_snapshot(path):
-        return read_snapshot(path)
     try:
-        records = path.is_file() and not is_bundle(path)
-        store = _Records(path) if records else open_source(source)
+        if is_url(source) and urlparse(source).path.endswith(_FILE):
+            with tempfile.TemporaryDirectory(prefix="gengauge-") as folder:
+                path = Path(folder) / Path(urlparse(source).path).name
+                path.write_bytes(Remote(source).content(most()))
+                return _local(path, redacted(source))
+        return _local(Path(source), redacted(source), source)
     except UsageError as error:
         if baseline:
             raise BaselineError(f"there is no baseline: {error}") from None
         raise
-    side = side_of(gather([store]), redacted(source))
+
+
+def _local(path: Path, name: str, source: str = "") -> Side:
+    if is_snapshot(path):
+        return read_snapshot(path, name)
+    records = path.is_file() and not is_bundle(path)
+    store = _Records(path) if records else open_source(source or str(path))
+    side = side_of(gather([store]), name)
     side.gates = _gates(store)
     return side
 

@@ -73,15 +73,15 @@ def is_snapshot(path: Path) -> bool:
     return path.suffix == ".json" and path.is_file()
 
 
-def read_snapshot(path: Path) -> Side:
-    """Return the side in a baseline file; ``BaselineError`` says what is wrong with it."""
+def read_snapshot(path: Path, name: str) -> Side:
+    """Return the side in a baseline file; ``BaselineError`` says what is wrong with ``name``."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content.get(FORMAT) is None:
-            raise BaselineError(f"'{path}' is no baseline; write one with `gengauge baseline RUN`")
+            raise BaselineError(f"'{name}' is no baseline; write one with `gengauge baseline RUN`")
         if content[FORMAT] != VERSION:
             raise BaselineError(
-                f"'{path}' is a baseline of version {content[FORMAT]}, and this gengauge reads "
+                f"'{name}' is a baseline of version {content[FORMAT]}, and this gengauge reads "
                 f"{VERSION}; write it again with `gengauge baseline RUN`"
             )
         cells = [_cell(line) for line in content["cells"]]
@@ -89,8 +89,8 @@ def read_snapshot(path: Path) -> Side:
         gates = {str(k): str(v) for k, v in content["gates"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = f"{type(error).__name__}: {error}"
-        raise BaselineError(f"the baseline '{path}' cannot be read: {what}") from None
-    return Side(str(path), {c.key: c for c in cells}, failures, gates)
+        raise BaselineError(f"the baseline '{name}' cannot be read: {what}") from None
+    return Side(name, {c.key: c for c in cells}, failures, gates)
 
 
 def _cell(line: dict[str, Any]) -> Cell:
