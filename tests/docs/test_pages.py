@@ -52,6 +52,7 @@ def test_every_page_is_typed_or_says_why_not() -> None:
         ("", "anything", 0, ""),
         ("a  b", "a b", 0, ""),
         ("a\n...\nz", "a\nmore\nz", 0, ""),
+        ("a ...", "a, b", 0, ""),
         ("a 1.0", "a 1.1", 0, "something else"),
         ("a 1.0", "a 1.1", 0.25, ""),
         ("a 1.0", "a 2.0", 0.25, "shown 1.0, printed 2.0"),

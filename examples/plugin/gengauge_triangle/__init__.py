@@ -1,4 +1,4 @@
-"""A model, a data set, a metric and a report: descriptions only, so that listing stays fast."""
+"""A model, a data set, a metric and a report: descriptions only, nothing heavy."""
 
 from gengauge import DatasetSpec, MetricSpec, ModelSpec, Parameter, ReportSpec, hookimpl
 
@@ -10,7 +10,7 @@ def gengauge_models():
         ModelSpec(
             id="histogram",
             family="histogram",
-            summary="Counts in the cells of a grid, beside a wide normal for what lies outside",
+            summary="Counts in the cells of a grid, and a wide normal around it",
             target="gengauge_triangle.model:Histogram",  # imported only when it is run
             modalities=("points",),
             capabilities=("density",),
@@ -44,8 +44,8 @@ def gengauge_metrics():
             label="Centre",
             unit="data units",
             direction="lower",
-            summary="How far the mean of the samples lies from that of the test points. Blind to "
-            "everything but the mean.",
+            summary="How far the mean of the samples lies from that of the test points. "
+            "Blind to everything but the mean.",
             target="gengauge_triangle.metric:centre_distance",
             modalities=("points",),
             parameters=(Parameter("blocks", 20, "blocks of the jackknife", minimum=2),),

@@ -24,7 +24,8 @@ class Triangle:
     def sample(self, n, generator):
         """Return ``n`` points ``[n, 2]``."""
         u = torch.rand(n, 2, generator=generator, dtype=torch.float64)
-        u = torch.where(u.sum(1, keepdim=True) > 1, 1 - u, u)  # fold the square along its diagonal
+        beyond = u.sum(1, keepdim=True) > 1  # the diagonal, along which the square is folded
+        u = torch.where(beyond, 1 - u, u)
         return (u @ (CORNERS[1:] - CORNERS[0]) + CORNERS[0]).float()
 
 

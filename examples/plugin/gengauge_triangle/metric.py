@@ -5,7 +5,7 @@ from gengauge.statistics import block_jackknife, block_of
 
 
 def centre_distance(evidence, blocks):
-    """Return the distance of the two means, with a jackknife interval over ``blocks``."""
+    """Return the distance of the two means, with a jackknife over ``blocks``."""
     samples, real = evidence.samples.double(), evidence.reference.double()
     n = min(len(samples), len(real))
     if n < blocks:
@@ -18,4 +18,5 @@ def centre_distance(evidence, blocks):
         return float((samples[kept].mean(0) - real[kept].mean(0)).norm())
 
     value, interval, _ = block_jackknife(distance, blocks)
-    return Score(value, interval, n_samples=n, n_reference=n, protocol={"blocks": blocks})
+    protocol = {"blocks": blocks}
+    return Score(value, interval, n_samples=n, n_reference=n, protocol=protocol)

@@ -11,7 +11,7 @@ MARGIN = 1e-6  # so that a coordinate that is always the same still has a width
 
 
 class Histogram:
-    """Counts in ``bins`` x ``bins`` cells over the training points, each begun at one."""
+    """Counts of the training points in ``bins`` x ``bins`` cells, each begun at one."""
 
     def __init__(self, bins):
         self.bins = bins
@@ -21,7 +21,7 @@ class Histogram:
         check_training(data, "histogram")
         x = data.train.x.double()
         if x.shape[1] != 2:
-            raise UnsupportedError(f"takes points in the plane, not in {x.shape[1]} dimensions")
+            raise UnsupportedError(f"takes points of 2 dimensions, not of {x.shape[1]}")
         self.low, self.high = x.min(0).values - MARGIN, x.max(0).values + MARGIN
         counts = torch.bincount(self._cells(x), minlength=self.bins**2).double() + 1
         self.mass = counts / counts.sum()
@@ -34,17 +34,19 @@ class Histogram:
         corner = torch.stack([cell // self.bins, cell % self.bins], 1)
         u = torch.rand(n, 2, generator=generator, dtype=torch.float64)
         inside = self.low + (corner + u) * (self.high - self.low) / self.bins
-        wide = self.mean + self.spread * torch.randn(n, 2, generator=generator, dtype=torch.float64)
+        normal = torch.randn(n, 2, generator=generator, dtype=torch.float64)
+        wide = self.mean + self.spread * normal
         outside = torch.rand(n, 1, generator=generator) < OUTSIDE
         return torch.where(outside, wide, inside).float()
 
     def log_prob(self, x):
-        """Return the log-density of ``x`` ``[n, 2]`` in nats ``[n]``: makes it a ``Density``."""
+        """Return the log-density of ``x`` ``[n, 2]`` in nats ``[n]``."""
         x = x.double()
         area = ((self.high - self.low) / self.bins).prod()
         within = ((x >= self.low) & (x <= self.high)).all(1)
         inside = within * self.mass[self._cells(x)] / area
-        wide = torch.distributions.Normal(self.mean, self.spread).log_prob(x).sum(1).exp()
+        normal = torch.distributions.Normal(self.mean, self.spread)
+        wide = normal.log_prob(x).sum(1).exp()
         return ((1 - OUTSIDE) * inside + OUTSIDE * wide).log()
 
     def _cells(self, x):
@@ -56,7 +58,8 @@ class Histogram:
         """Write everything that ``load`` needs."""
         folder.mkdir(parents=True, exist_ok=True)
         names = ("low", "high", "mass", "mean", "spread")
-        save_file({name: getattr(self, name) for name in names}, folder / "histogram.safetensors")
+        held = {name: getattr(self, name) for name in names}
+        save_file(held, folder / "histogram.safetensors")
 
     def load(self, folder, device):
         """Restore what ``save`` wrote."""

@@ -4,7 +4,7 @@ import pandas as pd
 
 
 def render(stores):
-    """Return the report as bytes, out of the tidy tables of the runs; controls do not compete."""
+    """Return the report as bytes; controls do not compete."""
     controls = {
         record["model"]["id"]
         for store in stores
