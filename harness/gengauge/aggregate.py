@@ -56,7 +56,8 @@ def standard_error(score: Score) -> float | None:
         return float(score["standard_error"])
     if score.get("low") is not None and score.get("high") is not None:
         z = float(special.ndtri((1 + float(score.get("level") or 0.95)) / 2))
-        return (float(score["high"]) - float(score["low"])) / (2 * z)
+        if z > 0:  # of no level to speak of an interval says nothing
+            return (float(score["high"]) - float(score["low"])) / (2 * z)
     if score.get("standard_error") is not None:
         return 0.0
     return 0.0 if score.get("kind") == "exact" else None

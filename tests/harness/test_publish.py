@@ -162,3 +162,13 @@ def test_what_is_missing_is_named(missing, capsys):
     given = [w for name, part in words.items() if name != missing for w in part]
     assert _run(["publish", *given]) == 2
     assert missing in capsys.readouterr().err
+
+
+def test_publishers_are_listed_among_the_reports_and_shown(capsys):
+    assert _run(["list", "reports", "--format", "json"]) == 0
+    rows = {row["verb"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {"publish --to site", "report --format html"} <= rows.keys()
+    assert _run(["show", "site", "--format", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["is"] == "publisher"
+    assert [p["name"] for p in shown["parameters"]] == ["title"]

@@ -68,7 +68,7 @@ def mixed(seed: int, n: int = 14) -> list[Entry]:
     return [*found, found[0], found[3]]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["lower", "higher"]))
 def test_all_at_once_is_one_by_one(seed, direction):
     entries = mixed(seed)

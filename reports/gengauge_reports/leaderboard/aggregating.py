@@ -3,7 +3,7 @@
 **What counts once.** A quality is a suite, and of a suite the first headline metric that enough
 models have: columns that say the same, such as nll and excess_nll, count once. Speed is a cost
 and no quality: it has an aggregate of its own and is part of no other. Of a model the latest
-version takes part. Only scores without a caveat count, and controls never.
+version on these data sets takes part. Only scores without a caveat count, and controls never.
 
 **A missing cell stays missing.** A model is placed only where it has every board of an aggregate;
 else it is incomplete and has no place. A board counts where at least half of the models are on
@@ -20,8 +20,9 @@ best systems? New perspectives on NLP benchmarking, https://arxiv.org/abs/2202.0
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from gengauge_reports.leaderboard.board import Board, DatasetBoards, Entrant
 from gengauge_reports.leaderboard.resampling import Lots
@@ -38,6 +39,13 @@ class Scope:
     title: str
     datasets: Sequence[DatasetBoards]
     suites: tuple[str, ...]
+
+    @cached_property
+    def current(self) -> set[str]:
+        """Who has no later version on any of the data sets."""
+        if len(self.datasets) == 1:
+            return self.datasets[0].current
+        return {e.slug for d in self.datasets for e in d.entrants.values() if e.current}
 
 
 @dataclass
@@ -56,11 +64,11 @@ class _Choice:
 
 def aggregates(datasets: Sequence[DatasetBoards], entrants: Iterable[Entrant]) -> list[Aggregate]:
     """Return the aggregates of two boards or more: over all, of a quality, of a data set."""
-    current = {e.slug: e for e in entrants if e.current and not e.control}
+    labels = {e.slug: e.label for e in entrants}
     scopes = _scopes(datasets)
-    lots = Lots(datasets, list(current))
+    lots = Lots(datasets)
     slugs = slugged([(scope.title, scope.title) for scope in scopes])
-    found = (_aggregate(slug, s, current, lots) for slug, s in zip(slugs, scopes, strict=True))
+    found = (_aggregate(slug, s, labels, lots) for slug, s in zip(slugs, scopes, strict=True))
     return [a for a in found if len(a.items) > 1]
 
 
@@ -75,9 +83,12 @@ def _scopes(datasets: Sequence[DatasetBoards]) -> list[Scope]:
     return [s for i, s in enumerate(scopes) if i > 0 or min(len(datasets), len(qualities)) > 1]
 
 
-def _aggregate(slug: str, scope: Scope, current: dict[str, Entrant], lots: Lots) -> Aggregate:
+def _aggregate(slug: str, scope: Scope, labels: Mapping[str, str], lots: Lots) -> Aggregate:
     groups = _groups(scope)
-    there = {b.slug: lots.ranks(b) for group in groups for b in group}
+    there = {
+        b.slug: {m: rank for m, rank in lots.ranks(b).items() if m in scope.current}
+        for group in groups for b in group
+    }  # fmt: skip
     models = sorted({model for found in there.values() for model in found})
     needed = (len(models) + 1) // 2
     choice = _chosen(groups, {board: len(found) for board, found in there.items()}, needed)
@@ -90,7 +101,7 @@ def _aggregate(slug: str, scope: Scope, current: dict[str, Entrant], lots: Lots)
 
     totals = [
         Total(
-            m, current[m].label, tuple(there[b.slug].get(m) for b in choice.items),
+            m, labels[m], tuple(there[b.slug].get(m) for b in choice.items),
             missing=tuple(b.slug for b in choice.asked if m not in there[b.slug]),
         )
         for m in models

@@ -88,7 +88,8 @@ class DatasetBoards:
 
     ``table`` has a row a model and a column a board, in the order of ``boards``; ``rows`` has the
     same rows, and those where everything failed, by the slug of their entrant, as has
-    ``entrants``. ``fronts`` are of the headline columns.
+    ``entrants``. ``current`` are the slugs of those that have no later version on this data set.
+    ``fronts`` are of the headline columns.
     """
 
     dataset: str
@@ -97,6 +98,7 @@ class DatasetBoards:
     boards: list[Board]
     rows: dict[str, Row]
     entrants: dict[str, Entrant]
+    current: set[str]
     fronts: list[Front] = field(default_factory=list)
 
     @property

@@ -16,7 +16,7 @@ from gengauge_reports.leaderboard.board import (
     Standing,
 )
 from gengauge_reports.leaderboard.dominance import fronts
-from gengauge_reports.leaderboard.entrants import Key, entrants
+from gengauge_reports.leaderboard.entrants import Key, entrants, latest
 from gengauge_reports.leaderboard.history import histories
 from gengauge_reports.leaderboard.slugs import slugged
 from gengauge_reports.ranking import tables
@@ -59,7 +59,8 @@ def _datasets(runs: Runs, who: dict[Key, Entrant]) -> list[DatasetBoards]:
             row.label = entrant.label
             rows[entrant.slug], there[entrant.slug] = row, entrant
         boards = _boards(table, slug, [(there[s], row) for s, row in rows.items()])
-        made.append(DatasetBoards(table.dataset, slug, table, boards, rows, there))
+        current = latest({there[s]: row.trials for s, row in rows.items()})
+        made.append(DatasetBoards(table.dataset, slug, table, boards, rows, there, current))
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gengauge.gather import Trial, identity
 from gengauge_reports.leaderboard.board import Entrant
@@ -57,7 +57,7 @@ def _several(found: Iterable[tuple[str, str, str]]) -> bool:
 def _entrants(members: dict[Key, list[Trial]]) -> dict[Key, Entrant]:
     named = _labels(list(members))
     slugs = slugged([(named[key], json.dumps(key)) for key in members])
-    latest = _latest(members)
+    last = _latest(members)
     made = {}
     for (key, trials), slug in zip(members.items(), slugs, strict=True):
         model = trials[0].model
@@ -66,19 +66,29 @@ def _entrants(members: dict[Key, list[Trial]]) -> dict[Key, Entrant]:
             bool(model.get("control")), str(model.get("summary") or ""),
             str(model.get("reference") or ""),
             next((n for t in trials if (n := t.model.get("n_parameters")) is not None), None),
-            latest[(key[0], *key[1:3], key[4])] == key,
+            last[_same(key)] == key,
         )  # fmt: skip
     return made
 
 
-def _latest(members: dict[Key, list[Trial]]) -> dict[Key, Key]:
+def latest(there: Mapping[Entrant, Iterable[Trial]]) -> set[str]:
+    """Return the slugs of entrants, given with their trials, that have no later version there."""
+    last = _latest({entrant.key: trials for entrant, trials in there.items()})
+    return {e.slug for e in there if last[_same(e.key)] == e.key}
+
+
+def _latest(members: Mapping[Key, Iterable[Trial]]) -> dict[Key, Key]:
     """Return, for what differs in its version alone, the key of the one that was run last."""
     found: dict[Key, tuple[str, Key]] = {}
     for key, trials in members.items():
         started = max(str(t.record.get("started_at") or "") for t in trials)
-        same = (key[0], *key[1:3], key[4])
-        found[same] = max(found.get(same, ("", ())), (started, key))
+        found[_same(key)] = max(found.get(_same(key), ("", ())), (started, key))
     return {same: key for same, (_, key) in found.items()}
+
+
+def _same(key: Key) -> Key:
+    """Return a key without its version."""
+    return (*key[:3], key[4])
 
 
 def _labels(keys: Sequence[Key]) -> dict[Key, str]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,11 +55,14 @@ class _Drawn:
 
 
 class Lots:
-    """The boards' ranks of current models, each drawn once and used by every aggregate."""
+    """The boards' ranks of current models, each drawn once and used by every aggregate.
 
-    def __init__(self, datasets: Sequence[DatasetBoards], models: Iterable[str]) -> None:
+    Current on a board is who has no later version on its data set.
+    """
+
+    def __init__(self, datasets: Sequence[DatasetBoards]) -> None:
         self._of = {b.slug: d for d in datasets for b in d.boards}
-        self._models = sorted(models)
+        self._models = sorted({slug for d in datasets for slug in d.entrants})
         self._index = {slug: i for i, slug in enumerate(self._models)}
         self._luck: dict[str, Array] = {}
         self._boards: dict[str, _Drawn] = {}
@@ -97,7 +100,8 @@ class Lots:
         )
 
     def _standings(self, board: Board) -> list[Standing]:
-        return [s for s in board.ranked if s.entrant.slug in self._index]
+        current = self._of[board.slug].current
+        return [s for s in board.ranked if s.entrant.slug in current]
 
     def _drawn(self, board: Board) -> _Drawn:
         if board.slug not in self._boards:
@@ -147,8 +151,9 @@ def _error(estimate: Estimate) -> float:
 
     So an error that was itself estimated from a few seeds counts as more.
     """
-    if estimate.half is not None:
-        return estimate.half / quantile(estimate.level, math.inf)
+    width = quantile(estimate.level, math.inf)
+    if estimate.half is not None and width > 0:
+        return estimate.half / width
     return estimate.standard_error or 0.0
 
 
