@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from gengauge.store import RunStore, write_json
 
 HOSTILE = "<script>alert(1)</script>"
+IMAGE = "<img src=x onerror=alert(2)>"
 METRICS: dict[str, dict[str, Any]] = {
     "bits_per_dim": {
         "label": "bits/dim", "suite": "likelihood", "unit": "bits/dim", "direction": "lower",
@@ -255,8 +256,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("published")
     run = fill(Factory(folder / "run"))
     later = record("flow", [score("bits_per_dim", 1.702, 0.011, kind="exact")], seed=3)
-    later["model"] |= {"version": "0.2.0", "code": "gengauge==0.2.0"}
+    later["model"] |= {"version": "0.2.0", "code": "gengauge==0.2.0", "family": IMAGE}
     run.append(later)
+    run.add_metrics({"nll": METRICS["nll"] | {"label": IMAGE, "summary": IMAGE}})
     return publish([run], folder / "site", title="A leaderboard").parent
 
 

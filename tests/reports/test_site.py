@@ -1,7 +1,8 @@
-"""The folder that ``gengauge publish --to site`` writes: whole, silent, the same bytes each time."""
+"""The folder that ``gengauge publish --to site`` writes: whole, silent, always the same bytes."""
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -114,9 +115,17 @@ def test_the_same_records_give_the_same_bytes(run: RunStore, tmp_path: Path) -> 
 
 def test_a_board_is_whole_without_scripts(pages: dict[str, Page]) -> None:
     board = next(p for n, p in pages.items() if n.startswith("boards/digits-bits-per-dim"))
-    for part in ("1.874", "flow", "exact", "upper bound", "the model has no likelihood", "diverged"):
+    for part in (
+        "1.874",
+        "flow",
+        "exact",
+        "upper bound",
+        "the model has no likelihood",
+        "diverged",
+    ):
         assert part in board.text
-    for word in ("Protocol", "Ranks", "Calibration", "Without a score"):
+    for word in ("Protocol", "Ranks", "Quality against cost", "History over versions",
+                 "Without a score"):  # fmt: skip
         assert f">{word}</h2>" in board.text
 
 
@@ -128,6 +137,13 @@ def test_downloads_hold_the_numbers_of_the_board(published: Path) -> None:
     assert values["gan"] is None
     lines = list(csv.DictReader(io.StringIO(path.with_suffix(".csv").read_text("utf-8"))))
     assert [line["model"] for line in lines] == [row["model"] for row in rows]
+
+
+def test_a_history_says_what_changed_and_by_how_much(pages: dict[str, Page]) -> None:
+    board = next(p for n, p in pages.items() if n.startswith("boards/digits-bits-per-dim"))
+    history = board.text.partition('id="history"')[2]
+    for part in ("0.1.0 abc", "0.2.0", "\N{MINUS SIGN}0.172", "&lt; 0.001", "better"):
+        assert part in history
 
 
 def test_controls_stand_apart_and_unranked(pages: dict[str, Page]) -> None:
@@ -144,6 +160,49 @@ def test_no_figures_no_charts(pages: dict[str, Page]) -> None:
         loads = any((s.get("src") or "").endswith("charts.js") for s in page.scripts)
         assert plots == loads, name
         assert not any((s.get("src") or "").endswith("plotly.min.js") for s in page.scripts)
+
+
+NASTY = ("<img src=x onerror=alert(1)>", "../../etc/passwd", "CON", 'a" onfocus="alert(1)', "",
+         "\ud800", "javascript:alert(1)", "</script><script>alert(1)</script>",
+         "{{7*7}}")  # fmt: skip
+
+
+def leaves(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place of a record that holds a text."""
+    inner = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, value in inner:
+        if isinstance(value, dict | list):
+            yield from leaves(value, (*path, key))
+        elif isinstance(value, str) and key not in ("trial", "status", "started_at"):
+            yield (*path, key)
+
+
+def test_records_of_strangers_are_text_wherever_they_are_hostile(
+    run: RunStore, tmp_path: Path
+) -> None:
+    """Each record has one text replaced; all are published at once."""
+    sound = run.records()[0]
+    for i, way in enumerate(leaves(sound)):
+        made = copy.deepcopy(sound)
+        inside = made
+        for key in way[:-1]:
+            inside = inside[key]
+        inside[way[-1]] = NASTY[i % len(NASTY)]
+        line = json.dumps({**made, "trial": f"{i:012x}"})
+        with (run.folder / "records.jsonl").open("a") as file:
+            file.write(line + "\n")
+    folder = publish([RunStore.open(run.folder)], tmp_path / "site").parent
+    found = [Page(p) for p in folder.rglob("*.html")]
+    assert len(found) > 20
+    for page in found:
+        handlers = [k for _, k, _ in page.attributes if k.startswith("on")]
+        assert handlers == []
+        links = [v for v in page.links if v.startswith("javascript")]
+        assert links == []
+        assert all("src" in s or s.get("type") == "application/json" for s in page.scripts)
+    paths = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
+    assert not [p for p in paths if not all(map(NAME.fullmatch, p.split("/")))]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run", "site"]
 
 
 @pytest.mark.parametrize(

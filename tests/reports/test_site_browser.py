@@ -15,7 +15,10 @@ from gengauge_reports.site import board_page, dataset_page
 from gengauge_reports.site.folder import Folder
 
 DRAWN = "[...document.querySelectorAll('.plot')].every((p) => p.querySelector('.main-svg'))"
-READY = "[...document.querySelectorAll('table.kept')].every((t) => t.dataset.ready === 'yes')"
+WHOLE = (
+    "[...document.querySelectorAll('table.kept')].every((t) => t.dataset.ready === 'yes') && "
+    + DRAWN
+)
 MODELS, METRICS = 500, 30
 
 
@@ -32,7 +35,7 @@ class Visit:
 def visit(browser: Any) -> Iterator[Any]:
     contexts = []
 
-    def open_page(path: Path, width: int = 1280, **options: Any) -> Visit:
+    def open_page(path: Path, width: int = 1280, ready: str = WHOLE, **options: Any) -> Visit:
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         visit = Visit(context.new_page())
@@ -42,7 +45,7 @@ def visit(browser: Any) -> Iterator[Any]:
         visit.page.on("dialog", lambda d: (visit.complaints.append(d.message), d.dismiss()))
         visit.page.goto(path.as_uri())
         if options.get("java_script_enabled", True):
-            until(visit.page, f"{READY} && {DRAWN}")
+            until(visit.page, ready)
         return visit
 
     yield open_page
@@ -56,6 +59,7 @@ def one(folder: Path, pattern: str) -> Path:
 
 KINDS = ("index.html", "datasets/digits.html", "boards/digits-bits-per-dim*.html",
          "models/vae.html")  # fmt: skip
+NARROW = {kind: [pytest.mark.slow] for kind in KINDS if not kind.startswith("datasets")}
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +73,11 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "width", "scheme"),
+    [(kind, 1280, "light") for kind in KINDS]
+    + [pytest.param(kind, 390, "dark", marks=NARROW.get(kind, [])) for kind in KINDS],
+)
 def test_pages_are_silent_narrow_and_within_reach_of_everyone(
     visit: Any, published: Path, kind: str, width: int, scheme: str
 ) -> None:
@@ -109,6 +116,17 @@ def test_a_board_is_sorted_by_keys_and_says_so(visit: Any, published: Path) -> N
     assert column(page, 1) == ["flow (0.1.0 abc)", "vae", "<script>alert(1)</script>"]
     assert head.get_attribute("aria-sort") == "ascending"
     assert "Sorted by samples/s, ascending" in page.locator("#said").inner_text()
+
+
+def test_hostile_heads_families_and_names_stay_text(visit: Any, published: Path) -> None:
+    for pattern in ("datasets/points-moons.html", "boards/points-moons-*nll*.html", "index.html"):
+        seen = visit(one(published, pattern))
+        assert "<img src=x" in seen.page.locator("main").inner_text()
+        assert seen.page.locator("table img, table script, select img").count() == 0
+        for button in seen.page.locator("button.sort:visible").all()[:4]:
+            button.click()
+        seen.page.get_by_role("searchbox").first.fill("<img")
+        assert seen.complaints == []
 
 
 def test_missing_stays_last_in_both_orders(visit: Any, published: Path) -> None:
@@ -170,7 +188,7 @@ def test_a_theme_is_kept_from_page_to_page(visit: Any, published: Path) -> None:
 
 
 def test_the_command_is_copied(visit: Any, published: Path) -> None:
-    page = visit(published / "models/vae.html",
+    page = visit(published / "models/gan.html",
                  permissions=["clipboard-read", "clipboard-write"]).page  # fmt: skip
     card = page.locator(".command-card").first
     card.locator("button.copy").click()
@@ -213,9 +231,12 @@ def spent(session: Any) -> float:
 
 def test_500_models_on_30_metrics_paint_within_a_second(visit: Any, large: Path) -> None:
     """The limit is stated to users; the best of several, for others share this machine."""
-    first = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+    first = "performance.getEntriesByName('first-contentful-paint')[0]"
     for path in (large / "datasets/crowd.html", large / "boards/crowd-m0.html"):
-        times = [visit(path).page.evaluate(first) for _ in range(3)]
+        times = []
+        while len(times) < 5 and not (times and min(times) < 1000):
+            page = visit(path, ready=f"{first} !== undefined").page
+            times.append(page.evaluate(f"{first}.startTime"))
         assert min(times) < 1000, times
 
 

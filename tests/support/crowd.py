@@ -1,4 +1,4 @@
-"""A leaderboard of any size, made of numbers alone: as large as the promise about pages speaks of."""
+"""A leaderboard of any size, made of numbers alone: as large as what is promised of pages."""
 
 from __future__ import annotations
 
@@ -28,14 +28,18 @@ def crowd(models: int = 500, metrics: int = 30) -> Leaderboard:
             rows[s.entrant.slug].cells[board.column.key] = Cell(s.estimate, s.rank)
     table = Table("crowd", [b.column for b in boards], list(rows.values()), [], [], [])
     by_slug = {e.slug: e for e in entrants}
-    found = DatasetBoards("crowd", "crowd", table, boards, rows, by_slug, [_front(boards[0], random)])
+    found = DatasetBoards(
+        "crowd", "crowd", table, boards, rows, by_slug, [_front(boards[0], random)]
+    )
     return Leaderboard("A crowd", entrants, [found])
 
 
 def _board(j: int, n: int, entrants: list[Entrant], random: np.random.Generator) -> Board:
     suite = SUITES[j * len(SUITES) // n]
-    column = Column((f"m{j}",), suite, f"metric-{j}", "", "test", f"key-{j}", "", "lower",
-                    f"metric {j}", f"what metric {j} says", headline=j % 6 == 0, order=j)  # fmt: skip
+    column = Column(
+        (f"m{j}",), suite, f"metric-{j}", "", "test", f"key-{j}", "", "lower", f"metric {j}",
+        f"what metric {j} says", headline=j % 6 == 0, order=j,
+    )  # fmt: skip
     values = np.sort(random.normal(10 + j, 3, len(entrants)))
     order = random.permutation(len(entrants))
     standings = [
@@ -48,7 +52,9 @@ def _board(j: int, n: int, entrants: list[Entrant], random: np.random.Generator)
         Standing(s.entrant, reason="it was not measured")
         for i, s in enumerate(standings) if not (i + j) % 37
     ]  # fmt: skip
-    return Board(f"crowd-m{j}", "crowd", column, ("crowd v1",), tuple(scored), (), tuple(missing), ())
+    return Board(
+        f"crowd-m{j}", "crowd", column, ("crowd v1",), tuple(scored), (), tuple(missing), ()
+    )
 
 
 def _estimate(value: float) -> Estimate:

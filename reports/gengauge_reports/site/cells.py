@@ -15,7 +15,7 @@ _STEEP = 50  # the largest over the smallest value from which an axis is logarit
 
 @dataclass(frozen=True)
 class Figure:
-    """A number as text; ``pad`` are the digits it lacks for its point to stand under the others'."""
+    """A number as text; ``pad`` are the digits it lacks for points to stand under each other."""
 
     text: str
     value: float | None = None
@@ -86,15 +86,14 @@ def aligned(figures: Sequence[Figure]) -> list[Figure]:
     >>> [f.pad for f in aligned([Figure("1.25", 1.25), Figure("3", 3), Figure("2.6 M", 2.6e6)])]
     ['', '.00', '']
     """
-    plain = [f for f in figures if _plain(f.text)]
-    most = max((len(_decimals(f.text)) for f in plain), default=0)
-    return [
-        replace(f, pad=("." + "0" * most)[max(0, len(_decimals(f.text))) :]
-                if _plain(f.text) and len(_decimals(f.text)) < most else "")
-        if not _decimals(f.text) or not _plain(f.text)
-        else replace(f, pad="0" * (most - len(_decimals(f.text))))
-        for f in figures
-    ]  # fmt: skip
+    most = max((len(_decimals(f.text)) for f in figures if _plain(f.text)), default=0)
+    return [replace(f, pad=_spare(f.text, most)) if _plain(f.text) else f for f in figures]
+
+
+def _spare(text: str, most: int) -> str:
+    """Return what ``text`` lacks of ``most`` decimals, with a point where it has none."""
+    found = _decimals(text)
+    return "0" * (most - len(found)) if found or not most else "." + "0" * most
 
 
 def _plain(text: str) -> bool:
@@ -106,10 +105,10 @@ def _decimals(text: str) -> str:
 
 
 def axis(estimates: Iterable[Estimate]) -> Axis | None:
-    """Return an axis for these estimates and their intervals; None where it would be a point."""
+    """Return an axis for these estimates and their intervals; None where there are no two."""
     found = list(estimates)
     ends = [v for e in found for v in (e.value, e.low, e.high) if v is not None]
-    if not ends or max(ends) <= min(ends):
+    if len(found) < 2 or max(ends) <= min(ends):
         return None
     log = min(ends) > 0 and max(ends) > _STEEP * min(ends)
     return Axis(min(ends), max(ends), log)

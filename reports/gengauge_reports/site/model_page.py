@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gengauge_reports import notation
 from gengauge_reports.leaderboard.board import Board, DatasetBoards, Leaderboard, Standing
 from gengauge_reports.leaderboard.pages import Artifacts, ModelPage, Reproduction
-from gengauge_reports.site import charts
-from gengauge_reports.site.cells import Figure, Marks, aligned, board_axis, figure, marks
+from gengauge_reports.site.cells import Axis, Figure, Marks, figure, marks
 from gengauge_reports.site.folder import Folder
 from gengauge_reports.site.histories import history_view
 
 Json = dict[str, Any]
+Spans = Mapping[str, Axis | None]
 _PICTURES = ("grids", "gallery", "reconstructions", "traversals")
 
 
@@ -31,20 +31,21 @@ class Score:
     arrow: str
 
 
-def write(folder: Folder, whole: Leaderboard, page: ModelPage) -> None:
-    """Write the page of one model."""
+def write(folder: Folder, whole: Leaderboard, page: ModelPage, spans: Spans) -> None:
+    """Write the page of one model; ``spans`` are the axes of the boards."""
     entrant, by_name = page.entrant, {d.dataset: d for d in whole.datasets}
     artifacts = [{**_artifacts(folder, a), "index": i} for i, a in enumerate(page.artifacts)]
     drawn = [{"curves": a.curves, "clouds": a.clouds, "fronts": a.efforts} for a in page.artifacts]
     figures = any(v for d in drawn for v in d.values())
     folder.page(
         f"models/{entrant.slug}.html", "model.html.j2", title=entrant.label,
-        crumbs=[("Leaderboard", "index.html"), ("Models", "index.html#models"), (entrant.label, "")],
+        crumbs=[("Leaderboard", "index.html"), ("Models", "index.html#models"),
+                (entrant.label, "")],
         facts=_facts(page), contents=_contents(page),
         data={"order": [entrant.label], "datasets": drawn} if figures else None,
         scripts=["charts.js"] if figures else [],
         page=page, parameters=_parameters(page.parameters),
-        scores=[(d, by_name[d].slug, _scores(page, d)) for d in _datasets(page, by_name)],
+        scores=[(d, by_name[d].slug, _scores(page, d, spans)) for d in _datasets(page, by_name)],
         artifacts=[a for a in artifacts if a["any"]],
         reproductions=_reproductions(page),
         histories=[history_view(h, by_name[h.dataset]) for h in page.histories],
@@ -75,12 +76,12 @@ def _datasets(page: ModelPage, known: dict[str, DatasetBoards]) -> list[str]:
     return [d for d in dict.fromkeys(b.dataset for b, _ in page.standings) if d in known]
 
 
-def _scores(page: ModelPage, dataset: str) -> list[Score]:
+def _scores(page: ModelPage, dataset: str, spans: Spans) -> list[Score]:
     """Return the scores on one data set: those of its suites together, scored ones first."""
     found = [(b, s) for b, s in page.standings if b.dataset == dataset]
     figures = [figure(s.estimate) for _, s in found]
     made = [
-        Score(b, s, f, notation.place(s.rank), marks(s.estimate, board_axis(b)),
+        Score(b, s, f, notation.place(s.rank), marks(s.estimate, spans[b.slug]),
               notation.ARROWS.get(b.column.direction, ""))
         for (b, s), f in zip(found, figures, strict=True)
     ]  # fmt: skip
@@ -128,8 +129,8 @@ def _artifacts(folder: Folder, found: Artifacts) -> Json:
     return {
         "any": _any(found), "dataset": found.dataset, **sheets, "texts": found.texts,
         "completions": found.completions, "curves": [c["model"] for c in found.curves],
-        "clouds": [c["title"] for c in found.clouds], "efforts": [e["title"] for e in found.efforts],
-        "captioned": found.captioned,
+        "clouds": [c["title"] for c in found.clouds],
+        "efforts": [e["title"] for e in found.efforts], "captioned": found.captioned,
     }  # fmt: skip
 
 

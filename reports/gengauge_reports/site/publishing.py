@@ -12,6 +12,7 @@ from gengauge_reports.leaderboard import DatasetBoards, Leaderboard, leaderboard
 from gengauge_reports.leaderboard.downloads import Line, as_csv, as_json, board_lines, downloads
 from gengauge_reports.leaderboard.pages import model_page as collected
 from gengauge_reports.site import board_page, dataset_page, home, model_page
+from gengauge_reports.site.cells import board_axis
 from gengauge_reports.site.folder import Folder
 
 _SHEETS = 24  # of a data set's page: the rest stands on the models' own
@@ -36,8 +37,9 @@ def write(whole: Leaderboard, folder: Path) -> Path:
             histories = [h for h in whole.histories if h.board == board.slug]
             board_page.write(site, found, board, histories)
     lines = _lines(whole)
+    spans = {b.slug: board_axis(b) for d in whole.datasets for b in d.boards}
     for entrant in whole.entrants:
-        model_page.write(site, whole, collected(whole, entrant.slug))
+        model_page.write(site, whole, collected(whole, entrant.slug), spans)
         mine = lines.get(entrant.slug, [])
         site.write(f"models/{entrant.slug}.csv", as_csv(mine))
         site.write(f"models/{entrant.slug}.json", as_json(mine))

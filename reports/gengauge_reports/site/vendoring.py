@@ -35,8 +35,8 @@ def unpacked(package: dict[str, Any], packed: bytes) -> Iterator[tuple[str, byte
     """Yield the files wanted of a packed package; raise ``ValueError`` where a digest differs."""
     if (found := "sha512-" + digest(packed)) != package["integrity"]:
         raise ValueError(
-            f"{package['name']} {package['version']}: expected {package['integrity']}, the registry "
-            f"gave {found}; if the version is a new one, pin the digest that npm states for it"
+            f"{package['name']} {package['version']}: expected {package['integrity']}, the "
+            f"registry gave {found}; for a new version pin the digest that npm states for it"
         )
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         for name, member in package["files"].items():

@@ -2,6 +2,8 @@
 // Tables, kept by DataTables: sorted, searched, filtered and shortened by mouse and by keys alike.
 // Rows stand in the page; those of a wide table come as data and are made when they are shown.
 
+DataTable.ext.errMode = "throw";
+
 // Missing stays last either way.
 const LAST = (sign) => (a, b) => (a === null || b === null ? (a === null) - (b === null) : sign * (a - b));
 DataTable.type("figure", { order: { asc: LAST(1), desc: LAST(-1) } });
@@ -75,6 +77,7 @@ function start(table) {
   const kept = new DataTable(table, { ...common, ...own });
   wireSorting(table, kept);
   wireTools(table, kept);
+  kept.on("page", () => say(`Page ${kept.page() + 1} of ${kept.page.info().pages}`));
   table.dataset.ready = "yes";
   return kept;
 }
