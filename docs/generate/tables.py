@@ -53,8 +53,9 @@ def _model(spec: ModelSpec) -> str:
     if spec.parameters:
         lines.append(parameters(spec.parameters))
     module, _, name = spec.target.partition(":")
-    options = ("heading_level: 3", "members: false", "show_signature: false", "separate_signature: false",
-               "show_root_toc_entry: false", "show_docstring_parameters: false")  # fmt: skip
+    options = ("heading_level: 3", "members: false", "show_signature: false",
+               "separate_signature: false", "show_root_toc_entry: false",
+               "show_docstring_parameters: false")  # fmt: skip
     asked = "\n".join([f"::: {module}.{name}", "    options:", *(f"      {o}" for o in options)])
     return "\n\n".join([*lines, asked])
 

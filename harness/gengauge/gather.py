@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gengauge.store import Record, RunStore, merge
+from gengauge.store import Record, RunStore, merge, score_id
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,12 @@ def gather(stores: Iterable[RunStore], artifacts: bool = True) -> Runs:
             trial = Trial(record, store)
             if trial.key in trials:
                 old = trials[trial.key]
+                if unlike := _unlike(old.record, record):
+                    runs.warnings.append(
+                        f"trial {trial.key} ({trial.model['id']} on {trial.dataset}) has other "
+                        f"values of {unlike} in '{store.address}' than in '{old.store.address}': "
+                        "the former count"
+                    )
                 merged = merge(old.record, record)
                 # the artifacts of a failed attempt are not those of the scores that are kept
                 trial = Trial(merged, old.store if merged is old.record else store)
@@ -93,6 +99,20 @@ def gather(stores: Iterable[RunStore], artifacts: bool = True) -> Runs:
             store.fetch()
     runs.trials = list(trials.values())
     return runs
+
+
+def _unlike(old: Record, new: Record) -> str:
+    """Return what two records of one trial were scored at and do not agree on."""
+    if not old["status"] == new["status"] == "ok":
+        return ""
+    before = {score_id(s): s.get("value") for s in old["scores"]}
+    found = dict.fromkeys(
+        str(s["metric"])
+        for s in new["scores"]
+        if None not in (value := s.get("value"), there := before.get(score_id(s)))
+        and value != there
+    )
+    return ", ".join(found)
 
 
 def identity(trial: Trial) -> tuple[str, ...]:

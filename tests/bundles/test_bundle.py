@@ -9,9 +9,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import jsonschema
 import pytest
-from bundled import members_of, records_of
+from bundled import members_of, ok, records_of, spoilt, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,6 +167,18 @@ def ran(*arguments: object) -> Any:
     return ended.value.code
 
 
+def test_a_submission_may_lie_at_a_url(bundle: Path) -> None:
+    with fsspec.open("memory://sent/run.zip", "wb") as file:
+        file.write(bundle.read_bytes())
+    with fsspec.open("memory://sent/cut.zip", "wb") as file:
+        file.write(bundle.read_bytes()[:500])
+    store = open_source("memory://sent/run.zip")
+    assert store.address == "memory://sent/run.zip"
+    assert store.records() == open_bundle(bundle).records()
+    with pytest.raises(UsageError, match=r"cut.zip' is refused: "):
+        open_source("memory://sent/cut.zip")
+
+
 def test_the_verb(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -193,6 +206,27 @@ def test_reports_and_gates_take_submissions(
     (tmp_path / "cut.zip").write_bytes(bundle.read_bytes()[:999])
     assert ran("compare", finished, tmp_path / "cut.zip") == 2
     assert ran("compare", tmp_path / "cut.zip", finished) == 4
+
+
+def test_publishing_takes_submissions_or_refuses_them_whole(
+    bundle: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    forged = members_of(bundle)
+    forged["records.jsonl"] += b"{}\n"
+    bad = written(tmp_path / "bad.zip", forged)
+    assert ran("publish", bundle, bad, finished, "--to", "huggingface", "-o", out) == 2
+    assert f"'{bad}' is refused: 'records.jsonl': its content is not" in capsys.readouterr().err
+    assert not out.exists()
+    wrong = spoilt(members_of(bundle), lambda r: r["benchmark"].update(version=9), nth=ok(forged))
+    other = written(tmp_path / "other.zip", wrong)
+    assert ran("publish", other, "--to", "huggingface", "-o", out) == 4
+    assert "was not measured for what the record says" in capsys.readouterr().err
+    assert not out.exists()
+    assert ran("publish", bundle, finished, "--to", "huggingface", "-o", out) == 0
+    card = (out / "gmm/README.md").read_text()
+    assert "seeds 0, 1," in card  # a trial that both hold counts once
+    assert "n_reference" in card
 
 
 LEAVES = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([1.0, 1.5, "ok", "", "x"])

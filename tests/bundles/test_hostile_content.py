@@ -29,6 +29,7 @@ from safetensors.numpy import save
 
 from gengauge.bundle import open_bundle
 from gengauge.errors import GengaugeError
+from gengauge.gather import gather
 from gengauge.provenance import content_hash
 from gengauge.registry import Registry
 from gengauge.rendering import render
@@ -206,6 +207,26 @@ def test_a_record_that_does_not_hold(
     refused(written(tmp_path / "a.zip", spoilt(members, change, ok(members))), said)
 
 
+def test_more_machines_than_anyone_has(members: Members, tmp_path: Path) -> None:
+    """A score is looked up on each: their number is how long that takes."""
+    [name] = [n for n in members if n.startswith("environments/")]
+    found = json.loads(members[name])
+    more = [{**found, "cores": n} for n in range(1, 102)]
+    extra = {f"environments/{content_hash(e)}.json": json.dumps(e).encode() for e in more}
+    path = written(tmp_path / "a.zip", sealed({**members, **extra}))
+    refused(path, "it was measured on 10[12] machines, beyond 100")
+
+
+def test_a_text_that_would_fill_the_memory(members: Members, tmp_path: Path) -> None:
+    key = records_of(members)[ok(members)]["trial"]
+    lists = b'{"a":[' + b"[]," * 3_000_000 + b"[]]}"
+    path = written(tmp_path / "a.zip", sealed({**members, f"trials/{key}/points.json": lists}))
+    refused(path, "points.json': it unpacks to 9,000,010 bytes, expected at most 8,388,608")
+    line = json.dumps({"a": "x" * (1 << 23)}).encode() + b"\n"
+    path = written(tmp_path / "b.zip", sealed({**members, RECORDS: members[RECORDS] + line}))
+    refused(path, "'records.jsonl': line 5 is longer than any record")
+
+
 def test_an_environment_that_is_not_its_own(members: Members, tmp_path: Path) -> None:
     name = next(n for n in members if n.startswith("environments/"))
     other = json.dumps({**json.loads(members[name]), "cpu": "a faster one"}).encode()
@@ -261,14 +282,21 @@ def test_a_file_that_is_not_what_its_name_says(
 
 
 def test_two_submissions_of_one_trial_count_once(members: Members, tmp_path: Path) -> None:
-    """The later on the command line wins, as with run folders."""
-    from gengauge.gather import gather
+    """The later on the command line wins, as with run folders, and a stranger's is said to."""
+
+    def better(score: dict) -> None:
+        score.update(value=score["value"] * 0.5, low=None, high=None)
 
     first = written(tmp_path / "a.zip", members)
-    second = written(tmp_path / "b.zip", spoilt(members, lambda r: r.update(command="again")))
+    second = written(tmp_path / "b.zip", scored(members, better))
+    alike = gather([open_bundle(first), open_bundle(first)])
+    assert len(alike.trials) == len(records_of(members))
+    assert alike.warnings == []
     runs = gather([open_bundle(first), open_bundle(second)])
-    assert len(runs.trials) == len(records_of(members))
-    assert runs.trials[0].record["command"] == "again"
+    assert len(runs.trials) == len(alike.trials)
+    [warning] = runs.warnings
+    assert f"in '{second}' than in '{first}': the former count" in warning
+    assert "(gmm on points/moons) has other values of" in warning
 
 
 def test_content_hashes_are_the_harness_own(members: Members) -> None:

@@ -7,7 +7,7 @@ by hand, does not hash to its own key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from gengauge.provenance import content_hash, hardware_in
@@ -45,17 +45,22 @@ def wrong_environment(id_: str, content: Json) -> str:
     return "" if content_hash(content) == id_ else "its content does not hash to its name"
 
 
-def wrong_scores(record: Json, machines: Iterable[Json]) -> str:
+def machines(environments: Iterable[Json]) -> list[Json]:
+    """Return the hardware of environments, each machine once."""
+    found = (hardware_in(e) for e in environments if set(_HARDWARE) <= e.keys())
+    return list({content_hash(each): each for each in found}.values())
+
+
+def wrong_scores(record: Json, hardware: Sequence[Json | None]) -> str:
     """Return why a score may not stand under its comparability key, empty where all may.
 
-    ``machines`` are environments that the scores may have been measured in.
+    ``hardware`` is what the scores may have been measured on, None for those it is nothing to.
     """
-    hardware = [None, *(hardware_in(m) for m in machines if set(_HARDWARE) <= m.keys())]
     found = (_wrong(score, record, hardware) for score in record["scores"])
     return next(filter(None, found), "")
 
 
-def _wrong(score: Json, record: Json, hardware: list[Json | None]) -> str:
+def _wrong(score: Json, record: Json, hardware: Sequence[Json | None]) -> str:
     request, key = score.get("request"), score["comparability_key"]
     if all(request != one for one in _requests(score, record, hardware)):
         benchmark = record["benchmark"]
@@ -79,7 +84,7 @@ def _wrong(score: Json, record: Json, hardware: list[Json | None]) -> str:
     )
 
 
-def _requests(score: Json, record: Json, hardware: list[Json | None]) -> Iterator[str]:
+def _requests(score: Json, record: Json, hardware: Sequence[Json | None]) -> Iterator[str]:
     """Yield every request that a score could answer; which it is only its metric knows."""
     data, embedder = record["dataset"], score["embedder"] or {}
     drawn = (record.get("sampling") or {}).get("n")

@@ -20,8 +20,11 @@ MANIFEST, RECORDS, METRICS, BENCHMARK = (
 SAMPLES = "samples.safetensors"
 MEMBERS = 100_000
 DIRECTORY = 1 << 24  # bytes of the list of members
+TEXT = 1 << 23  # bytes of a text, of JSON and of a record: parsed they are twenty times as large
+MACHINES = 100  # that the scores of a bundle were measured on
 _WHOLE = 2 << 30  # bytes of all members, unpacked
-_TOP = {MANIFEST: "json", RECORDS: "records", METRICS: "json", BENCHMARK: "text"}
+_RECORDS, _MANIFEST = 1 << 29, 1 << 25
+_TOP = {MANIFEST: "manifest", RECORDS: "records", METRICS: "json", BENCHMARK: "text"}
 TRIAL = {
     "samples.png": "png", "samples.txt": "text", "points.json": "json", "curve.jsonl": "lines",
     "per_example.safetensors": "examples", "neighbours.png": "png", "neighbours.json": "json",
@@ -71,7 +74,11 @@ def kind_of(name: str) -> str:
 
 def most(kind: str) -> int:
     """Return how many bytes a member of a kind may hold, unpacked."""
-    return whole() if kind in ("records", "tensors") else guarded.ARTIFACT
+    limits = {
+        "records": _RECORDS, "manifest": _MANIFEST, "tensors": whole(), "png": guarded.ARTIFACT,
+        "examples": guarded.ARTIFACT,
+    }  # fmt: skip
+    return min(whole(), limits.get(kind, TEXT))
 
 
 def shown(name: str, longest: int = 100) -> str:

@@ -38,15 +38,15 @@ class BundleStore(RunStore):
     folder of this user alone, gone with the store.
     """
 
-    def __init__(self, bundle: Path, folder: tempfile.TemporaryDirectory[str]) -> None:
+    def __init__(self, name: str, folder: tempfile.TemporaryDirectory[str]) -> None:
         super().__init__(folder.name)
-        self._unpacked, self._bundle = folder, bundle
+        self._unpacked, self._bundle = folder, name
         self.manifest: Json = {}
 
     @property
     def address(self) -> str:
         """The submission's file, as messages show it."""
-        return str(self._bundle)
+        return self._bundle
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -67,17 +67,17 @@ def is_bundle(place: Path | str) -> bool:
         return False
 
 
-def open_bundle(path: Path | str) -> BundleStore:
-    """Return the run in a submission, after every check.
+def open_bundle(path: Path | str, name: str = "") -> BundleStore:
+    """Return the run in a submission, after every check; ``name`` is what messages call it.
 
     ``BundleError`` names the member and what does not hold; ``IncomparableBundleError`` where a
     score was not measured as its comparability key claims.
     """
-    path = Path(path)
+    path, name = Path(path), name or str(path)
     if not path.is_file():
         raise UsageError(f"there is no bundle '{path}'; `gengauge submit RUN` writes one")
     folder = tempfile.TemporaryDirectory(prefix="gengauge-bundle-")
-    store = BundleStore(path, folder)
+    store = BundleStore(name, folder)
     try:
         with path.open("rb") as file:
             store.manifest = _unpack(file, path.stat().st_size, Path(folder.name))
@@ -87,7 +87,7 @@ def open_bundle(path: Path | str) -> BundleStore:
             raise
         comparable = not isinstance(error, records.Incomparable)
         kind = BundleError if comparable else IncomparableBundleError
-        raise kind(f"'{path}' is refused: {error}") from None
+        raise kind(f"'{name}' is refused: {error}") from None
     return store
 
 

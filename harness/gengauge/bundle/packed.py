@@ -18,7 +18,7 @@ from gengauge import guarded
 from gengauge.bundle import content, layout
 from gengauge.bundle.opening import open_bundle, summary
 from gengauge.bundle.redaction import clean, without_secrets
-from gengauge.errors import GengaugeError, NothingSelectedError, UsageError
+from gengauge.errors import NothingSelectedError, UsageError
 from gengauge.journal import encode
 from gengauge.provenance import content_hash
 from gengauge.store import SCHEMA_VERSION, Record, RunStore
@@ -153,6 +153,8 @@ class _Packer:
         if name in self.members or not (found := guarded.artifact(path)):
             return
         try:
+            if len(found) > layout.most(layout.kind_of(name)):
+                raise ValueError(f"it has {len(found):,} bytes")
             content.check(layout.kind_of(name), path)
         except ValueError as error:
             self.warnings.append(f"{name} was left out: {error}")
@@ -177,10 +179,7 @@ def _write(members: dict[str, bytes], path: Path) -> str:
     try:
         with os.fdopen(handle, "wb") as file:
             archive(file, members)
-        try:
-            open_bundle(half)
-        except GengaugeError as error:
-            raise type(error)(str(error).replace(str(half), str(path))) from None
+        open_bundle(half, str(path))
         with half.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         half.chmod(0o644)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gengauge import guarded, sound
+from gengauge import sound
 from gengauge.bundle import keys
 from gengauge.bundle.archive import Refusal
 from gengauge.bundle.conforms import unlike
 from gengauge.bundle.content import parsed
-from gengauge.bundle.layout import RECORDS
+from gengauge.bundle.layout import MACHINES, RECORDS, TEXT
 from gengauge.journal import score_id
 from gengauge.schema import RECORD_SCHEMA
 from gengauge.store import SCHEMA_VERSION, Record
@@ -31,10 +31,13 @@ class Incomparable(Refusal):
 def read(path: Path, environments: Environments) -> list[Record]:
     """Return the records of a file, each checked; ``Refusal`` names the line that does not hold."""
     found: dict[str, Record] = {}
+    machines = keys.machines(environments.values())
+    if len(machines) > MACHINES:
+        raise Refusal(RECORDS, f"it was measured on {len(machines):,} machines, beyond {MACHINES}")
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(iter(lambda: file.readline(TEXT + 1), b""), start=1):
             where = f"line {number}"
-            if len(line) > guarded.LINE:
+            if len(line) > TEXT:
                 raise Refusal(RECORDS, f"{where} is longer than any record")
             try:
                 record = parsed(line)
@@ -44,7 +47,7 @@ def read(path: Path, environments: Environments) -> list[Record]:
                 raise Refusal(RECORDS, f"{where}: {problem}")
             if record["trial"] in found:
                 raise Refusal(RECORDS, f"{where}: trial {record['trial']} is in it twice")
-            _check(record, where, environments)
+            _check(record, where, environments, machines)
             found[record["trial"]] = record
     return list(found.values())
 
@@ -64,7 +67,9 @@ def _malformed(record: Any) -> str:
     return sound.wrong(record) or unlike(record, RECORD_SCHEMA)
 
 
-def _check(record: Record, where: str, environments: Environments) -> None:
+def _check(
+    record: Record, where: str, environments: Environments, machines: Sequence[dict[str, Any]]
+) -> None:
     environment = environments.get(record["environment"])
     if environment is None:
         raise Refusal(RECORDS, f"{where}: its environment is not in the bundle")
@@ -74,8 +79,7 @@ def _check(record: Record, where: str, environments: Environments) -> None:
     )  # fmt: skip
     if problem:
         raise Refusal(RECORDS, f"{where}: {problem}")
-    machines = [environment, *(e for e in environments.values() if e is not environment)]
-    if problem := keys.wrong_scores(record, machines):
+    if problem := keys.wrong_scores(record, [None, *keys.machines([environment]), *machines]):
         raise Incomparable(RECORDS, f"{where}: {problem}")
 
 

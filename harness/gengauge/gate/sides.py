@@ -44,7 +44,7 @@ def _local(path: Path, name: str, source: str = "") -> Side:
     if is_snapshot(path):
         return read_snapshot(path, name)
     records = path.is_file() and not is_bundle(path)
-    store = _Records(path) if records else open_source(source or str(path))
+    store = _Records(path) if records else open_source(source)
     side = side_of(gather([store]), name)
     side.gates = _gates(store)
     return side

@@ -12,7 +12,7 @@ from gengauge.gather import gather
 from gengauge.store import RunStore
 from gengauge_reports.huggingface.card import card
 from gengauge_reports.huggingface.metadata import eval_results
-from gengauge_reports.huggingface.uploading import Upload, check_repo, send
+from gengauge_reports.huggingface.uploading import Upload, check_repo, say, send
 from gengauge_reports.leaderboard.board import Entrant, Leaderboard
 from gengauge_reports.leaderboard.building import leaderboard
 from gengauge_reports.leaderboard.pages import ModelPage, model_page
@@ -37,6 +37,9 @@ def publish(
         check_repo(repo)
     board = leaderboard(gather(stores), title)
     entrants = _chosen(board, model)
+    told = {warning for store in stores for warning in store.warnings}
+    for warning in (w for w in board.warnings if w not in told):
+        say(f"warning: {warning}")
     several = len(entrants) > 1
     uploads = []
     for entrant in entrants:

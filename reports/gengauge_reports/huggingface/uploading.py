@@ -51,14 +51,14 @@ def send(uploads: Sequence[Upload], dry_run: bool) -> None:
         else:
             _tell(upload, str(api.endpoint))
     if not token and not dry_run:
-        _say("nothing was sent: there is no token; set HF_TOKEN or run `hf auth login`")
+        say("nothing was sent: there is no token; set HF_TOKEN or run `hf auth login`")
 
 
 def _tell(upload: Upload, endpoint: str) -> None:
     total = sum(map(len, upload.files.values()))
-    _say(f"would send {len(upload.files)} files ({total:,} bytes) to {endpoint}/{upload.repo}:")
+    say(f"would send {len(upload.files)} files ({total:,} bytes) to {endpoint}/{upload.repo}:")
     for name, content in upload.files.items():
-        _say(f"  {name} ({len(content):,} bytes)")
+        say(f"  {name} ({len(content):,} bytes)")
 
 
 def _send(api: object, upload: Upload) -> None:
@@ -78,8 +78,9 @@ def _send(api: object, upload: Upload) -> None:
         raise UsageError(
             f"'{upload.repo}' was not sent: {type(error).__name__}: {first}"
         ) from error
-    _say(f"sent to {done.pr_url or done.commit_url}")
+    say(f"sent to {done.pr_url or done.commit_url}")
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Tell the user something on stderr."""
     print(line, file=sys.stderr)
