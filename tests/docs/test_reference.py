@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
+
+import pages
+import pytest
 
 import gengauge
 from gengauge import benchmark, errors, schema
@@ -84,3 +89,12 @@ def test_every_field_of_a_record_is_described() -> None:
     found = fields_of(schema.RECORD_SCHEMA) + fields_of(schema.ROW_SCHEMA)
     assert len(found) > 60
     assert all(re.fullmatch(r"[A-Z`].+\.", f["description"]) for f in found)
+
+
+@pytest.mark.parametrize("name", ["docstrings", "tables", "pages"])
+def test_the_examples_of_what_writes_and_types_pages(name: str, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(DOCS / "generate")
+    module = pages if name == "pages" else importlib.import_module(name)
+    done = doctest.testmod(module)
+    assert done.attempted
+    assert not done.failed
