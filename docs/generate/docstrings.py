@@ -37,7 +37,7 @@ def rewritten(text: str) -> str:
     text = _SAID.sub(lambda m: f"\n**{m[1]}:** ", text)
     text = re.sub(r"^Example:$", "Examples:", text, flags=re.MULTILINE)
     text = _ROLE.sub(r"`\1`", text)
-    return re.sub(r"::$", ":", text, flags=re.MULTILINE)
+    return re.sub(r"::$", ":", text, flags=re.MULTILINE).strip()
 
 
 def _listed(heading: str, body: str) -> str:
