@@ -85,7 +85,7 @@ def shown(name: str, longest: int = 100) -> str:
     """Return a member's name as a message may show it.
 
     >>> print(shown("a\\x1b[2J" + "b" * 200, 12))
-    'a\\x1b[2Jbbb'...
+    'a\\x1b[2Jbbbbbbb'...
     """
     text = ascii(name[:longest])
     return text if len(name) <= longest else f"{text}..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +84,9 @@ def _boards_of(datasets: Sequence[DatasetBoards]) -> dict[str, tuple[int, int, s
 
 def aggregate_view(aggregate: Aggregate, entrants: dict[str, Entrant]) -> AggregateView:
     """Write out an aggregate: the complete models with places, the others with what they lack."""
-    span = Axis(1, max(2, aggregate.models))
+    means = [t.mean_rank for t in aggregate.totals if t.mean_rank]
+    ends = [m.value if m.high is None else m.high for m in means]
+    span = Axis(1, max(2, math.ceil(max(ends, default=2))))
     views = [_total(t, aggregate, entrants[t.entrant], span) for t in aggregate.totals]
     return AggregateView(
         aggregate, [v for v in views if not v.missing], [v for v in views if v.missing],
