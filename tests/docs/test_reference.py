@@ -5,17 +5,19 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import shlex
 import tomllib
 from dataclasses import fields
 from pathlib import Path
 
+import click
 import pages
 import pytest
 
 import gengauge
 from gengauge import benchmark, errors, schema
 from gengauge.benchmark import Benchmark, parse_benchmark
-from gengauge.cli import VERBS
+from gengauge.cli import VERBS, cli
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -72,6 +74,21 @@ def test_every_key_of_a_benchmark_file_is_said_with_its_default() -> None:
     [example] = re.findall(r'```toml title="mine.toml"\n(.*?)```', text, re.DOTALL)
     assert set(tomllib.loads(example)["benchmark"]) == {*benchmark._KEYS, "embedders"}
     parse_benchmark(example, "the page")
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda p: p.stem)
+def test_what_is_shown_and_not_typed_has_verbs_and_options_that_there_are(page: Path) -> None:
+    """Pages of ``TYPED`` are typed; those beside them show runs and machines that are not here."""
+    for block in pages.blocks(page)[0]:
+        for command, _ in block.commands if block.language == "console" else ():
+            first, *words = shlex.split(command, comments=True)
+            if first != "gengauge":
+                continue
+            verb = cli.get_command(click.Context(cli), words[0])
+            assert verb is not None, command
+            known = {o for p in verb.params for o in (*p.opts, *p.secondary_opts)} | {"--help"}
+            used = {w.partition("=")[0] for w in words[1:] if re.match("--?[a-z]", w)}
+            assert used <= known, command
 
 
 def test_every_public_name_is_on_a_page() -> None:
