@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,12 @@ from gengauge.registry import Registry, load_target
 
 _KEYS = (
     "name", "version", "datasets", "models", "variants", "suites", "seeds", "budget", "samples",
+    "stages", "limit",
 )  # fmt: skip
+_WITHIN: dict[str, Callable[[Any], bool]] = {
+    "stages": lambda share: 0 < share <= 1,
+    "limit": lambda examples: examples >= 4,
+}
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,9 @@ class Benchmark:
     """What a benchmark file says, before names are looked up.
 
     ``models`` empty means every model that fits, and ``variants`` are more of them with settings
-    of their own; ``suites`` empty means every suite.
+    of their own; ``suites`` empty means every suite. ``stages`` are shares of each model's
+    budget, such as 0.1 and 1: it is trained with each of them, to show it on the way. ``limit`` is
+    how many examples of each split are used at most; 0: all.
     """
 
     name: str
@@ -37,15 +44,18 @@ class Benchmark:
     settings: Mapping[str, str] = field(default_factory=dict)
     embedders: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
+    stages: tuple[float, ...] = ()
+    limit: int = 0
 
     def to_toml(self) -> str:
         """Return the file that describes this benchmark."""
         lines = ["[benchmark]", f"name = {_toml(self.name)}", f"version = {self.version}"]
-        for key in ("datasets", "models", "variants", "suites", "seeds", "embedders"):
+        for key in ("datasets", "models", "variants", "suites", "seeds", "stages", "embedders"):
             if getattr(self, key):
                 lines.append(f"{key} = {_toml(list(getattr(self, key)))}")
         lines += [f"budget = {_toml(self.budget)}"] if self.budget else []
         lines.append(f"samples = {self.samples}")
+        lines += [f"limit = {self.limit}"] if self.limit else []
         for model, budget in self.budgets.items():
             lines += ["", f"[models.{_toml(model)}]", f"budget = {_toml(budget)}"]
         for metric, gate in self.gates.items():
@@ -116,13 +126,17 @@ def _only(where: str, table: Mapping[str, Any], allowed: Iterable[str]) -> None:
 def _typed(source: str, key: str, value: Any) -> Any:
     kinds: dict[str, tuple[str, Any]] = {
         "name": ("text", str), "budget": ("text", str), "version": ("a whole number", int),
-        "samples": ("a whole number", int), "seeds": ("a list of whole numbers", int),
+        "samples": ("a whole number", int), "limit": ("a whole number of at least 4", int),
+        "seeds": ("a list of whole numbers", int),
+        "stages": ("a list of shares above 0 and up to 1", (int, float)),
     }  # fmt: skip
     wanted, kind = kinds.get(key, ("a list of text", str))
     listed = "list" in wanted
     items = value if listed and isinstance(value, list) else [value]
-    wrong = listed and not isinstance(value, list)
-    if wrong or any(not isinstance(i, kind) or isinstance(i, bool) for i in items):
+    fits = _WITHIN.get(key, lambda item: True)
+    right = not listed or isinstance(value, list)
+    right &= all(isinstance(i, kind) and not isinstance(i, bool) and fits(i) for i in items)
+    if not right:
         raise UsageError(f"{source}: key '{key}' takes {wanted}, not {value!r}")
     return tuple(items) if listed else value
 

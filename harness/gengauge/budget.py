@@ -76,6 +76,16 @@ class Budget:
             raise UnsupportedError(NOT_COUNTED)
         return float("inf")
 
+    def share(self, part: float) -> Budget:
+        """Return a part of it; of steps and examples a whole number, at least one.
+
+        >>> str(Budget.parse("1000 steps").share(0.1)), str(Budget.parse("1 steps").share(0.1))
+        ('100 steps', '1 steps')
+        """
+        amount = self.amount * part
+        whole = self.unit in ("steps", "examples")
+        return Budget(float(max(1, round(amount))) if whole else amount, self.unit)
+
     def at_cost(self, flops: float) -> float:
         """Return the number of steps allowed where one takes so many FLOPs, at least one.
 

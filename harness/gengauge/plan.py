@@ -106,8 +106,11 @@ def plan(benchmark: Benchmark, registry: Registry) -> list[Job]:
         metrics = tuple(_metrics(suites, dataset, benchmark, registry, settings))
         for choice in choices:
             if choice.spec.fits(dataset, choice.parameters) == "":
-                budget = str(Budget.parse(_budget(benchmark, choice)))
-                jobs += [Job(choice, dataset, seed, budget, metrics) for seed in benchmark.seeds]
+                budgets = _budgets(benchmark, choice)
+                jobs += [
+                    Job(choice, dataset, seed, budget, metrics)
+                    for seed in benchmark.seeds for budget in budgets
+                ]  # fmt: skip
     if not jobs:
         reasons = {
             f"{c.label} {c.spec.fits(d, c.parameters)} ({d.id})" for c in choices for d in datasets
@@ -121,6 +124,13 @@ def _unique_labels(choices: list[Choice]) -> None:
     for choice in choices:
         if seen.setdefault(choice.label, choice) != choice:
             raise UsageError(f"two models are called '{choice.label}'; give one another name=")
+
+
+def _budgets(benchmark: Benchmark, choice: Choice) -> list[str]:
+    """Return a budget for each stage, shortest first; what has but one step to make has one."""
+    whole = Budget.parse(_budget(benchmark, choice))
+    parts = [whole.share(part) for part in sorted(benchmark.stages or (1.0,))]
+    return list(dict.fromkeys(map(str, parts)))
 
 
 def _budget(benchmark: Benchmark, choice: Choice) -> str:

@@ -33,6 +33,8 @@ def blank_record(trial: Trial, job: Job, dataset: Dataset, setting: Setting) -> 
         "status": "ok",
         "model": {
             "id": trial.label, "base": spec.id, "family": spec.family, "summary": spec.summary,
+            "assumes": spec.assumes, "capabilities": list(spec.capabilities),
+            "conditions": list(spec.takes(job.choice.parameters)),
             "reference": spec.reference, "control": spec.control, "distribution": distribution,
             "version": rest.partition("+")[0], "code": trial.code,
             "parameters": dict(trial.parameters), "n_parameters": None, "checkpoint_sha256": None,

@@ -14,6 +14,7 @@ from gengauge.guarded import is_name
 from gengauge.specs import DIRECTIONS
 
 _TEXT, _FLAG, _TABLE = (str, type(None)), (bool, type(None)), (dict, type(None))
+_LIST = (list, type(None))
 _NUMBER, _COUNT = (float, int, type(None)), (int, type(None))
 _LARGEST = 1e75  # of a number: reports work with the square of a variance
 _NESTED = {dict, list}
@@ -66,7 +67,7 @@ _PARTS = {
     "model": Shape(
         family=(str,), base=_TEXT, summary=_TEXT, reference=_TEXT, code=_TEXT, distribution=_TEXT,
         version=_TEXT, control=_FLAG, parameters=_TABLE, n_parameters=_COUNT,
-        checkpoint_sha256=_TEXT,
+        checkpoint_sha256=_TEXT, assumes=_TEXT, capabilities=_LIST, conditions=_LIST,
     ),
     "dataset": Shape(
         modality=_TEXT, revision=_TEXT, fingerprint=_TEXT, levels=_COUNT, n_train=_COUNT,

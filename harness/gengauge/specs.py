@@ -68,7 +68,8 @@ class ModelSpec(Spec):
 
     ``budget`` is used when neither the benchmark nor the user names one; ``needs_truth`` asks
     for a dataset whose density is known, ``needs_labels`` for one with classes and
-    ``needs_captions`` for one with captions. Where there is a parameter ``conditional``, the
+    ``needs_captions`` for one with captions. ``assumes`` says in a sentence what the family takes
+    for granted of the data. Where there is a parameter ``conditional``, the
     model takes its ``conditions`` only if that is true, but for a ``prefix``, which needs no
     labels; where there is one called ``condition``, only the one it names. ``requires`` are
     modules of the optional dependencies ``extras`` that the model cannot do without.
@@ -76,6 +77,7 @@ class ModelSpec(Spec):
 
     family: str
     modalities: tuple[str, ...]
+    assumes: str = ""
     parameters: tuple[Parameter, ...] = ()
     capabilities: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()

@@ -27,6 +27,12 @@ def gengauge_reports() -> list[ReportSpec]:
             suffix=".html",
         ),
         ReportSpec(
+            id="atlas",
+            summary="one page on the families: what each assumes, draws, costs and misses",
+            target="gengauge_reports.atlas.page:render",
+            suffix=".html",
+        ),
+        ReportSpec(
             id="md",
             summary="ranked tables as GitHub Markdown",
             target="gengauge_reports.markdown:render",

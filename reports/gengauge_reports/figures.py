@@ -116,19 +116,20 @@ def clouds(table: Table, trials: Sequence[Trial]) -> list[Json]:
     found = []
     for trial in trials:
         truth = trial.store.dataset_folder(table.dataset) / "points.json"
-        if cloud := _cloud(truth):
-            found.append({"model": None, "title": "data", **cloud})
+        if points := cloud(truth):
+            found.append({"model": None, "title": "data", **points})
             break
     for row in (*table.models, *table.controls):
         for trial in row.trials:
             path = trial.store.trial_folder(trial.key) / "points.json"
-            if trial.ok and (cloud := _cloud(path)):
-                found.append({"model": row.label, "title": row.label, **cloud})
+            if trial.ok and (points := cloud(path)):
+                found.append({"model": row.label, "title": row.label, **points})
                 break
     return found
 
 
-def _cloud(path: Path) -> Json | None:
+def cloud(path: Path) -> Json | None:
+    """Return the points and the density of a file beside a record, None where it holds none."""
     content = guarded.artifact_json(path)
     try:
         return _points(content) if content else None

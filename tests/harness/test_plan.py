@@ -10,6 +10,7 @@ import torch
 from gengauge import runner
 from gengauge.benchmark import Benchmark, parse_benchmark, read_benchmark
 from gengauge.budget import Budget
+from gengauge.cli.selection import resolve_benchmark
 from gengauge.errors import NothingSelectedError, SpecError, UsageError
 from gengauge.parameters import Parameter
 from gengauge.plan import parse_choices, plan
@@ -38,7 +39,7 @@ def test_the_resolved_file_reads_back_as_itself() -> None:
     nasty = Benchmark(
         'na"me\\', ("digits",), 3, ("vae[latent=2,name=é]",), ("fidelity",), (1, 2), "5 steps", 10,
         {"vae[latent=2]": "3 steps"}, {"fd": "5%"}, {"likelihood.k": "8"}, ("digits",),
-        ("gmm[components=2]",),
+        ("gmm[components=2]",), (0.1, 1.0), 500,
     )  # fmt: skip
     assert parse_benchmark(nasty.to_toml(), "x") == nasty
 
@@ -53,6 +54,10 @@ def test_the_resolved_file_reads_back_as_itself() -> None:
         (GOOD + 'seeds = ["a"]\n', "'seeds' takes a list of whole numbers"),
         (GOOD + 'samples = "many"\n', "'samples' takes a whole number"),
         (GOOD + "samples = true\n", "'samples' takes a whole number"),
+        (GOOD + "stages = 0.5\n", "'stages' takes a list of shares above 0 and up to 1, not 0.5"),
+        (GOOD + "limit = 3\n", "'limit' takes a whole number of at least 4, not 3"),
+        (GOOD + "stages = [0]\n", "'stages' takes a list of shares above 0 and up to 1"),
+        (GOOD + "stages = [1.5]\n", "'stages' takes a list of shares above 0 and up to 1"),
         ("[benchmark]\nname = 'x'\n", "needs [benchmark] with name and datasets"),
         ("nonsense", "is not valid TOML"),
     ],
@@ -156,6 +161,30 @@ def test_budgets_by_model_win_over_the_common_one(registry: Registry) -> None:
     benchmark = Benchmark("x", ("digits",), models=("vae", "flow"), budget="7 steps",
                           budgets={"vae": "9 steps"})  # fmt: skip
     assert [j.budget for j in plan(benchmark, registry)] == ["9 steps", "7 steps"]
+
+
+def test_stages_are_shares_of_each_budget_the_shortest_first(registry: Registry) -> None:
+    benchmark = Benchmark(
+        "x", ("digits",), models=("real", "naive-bayes", "gmm", "vae"), seeds=(0, 1),
+        budgets={"gmm": "3 steps", "vae": "10 s"}, stages=(1, 0.1, 0.2),
+    )  # fmt: skip
+    found: dict[tuple[str, int], list[str]] = {}
+    for job in plan(benchmark, registry):
+        found.setdefault((job.choice.label, job.seed), []).append(job.budget)
+    assert found["vae", 0] == found["vae", 1] == ["1 seconds", "2 seconds", "10 seconds"]
+    assert found["gmm", 0] == ["1 steps", "3 steps"]  # two of its stages are the same step
+    assert found["naive-bayes", 0] == found["real", 0] == ["1 steps"]
+
+
+def test_a_budget_by_hand_is_the_whole_of_it(registry: Registry, tmp_path: Path) -> None:
+    file = tmp_path / "x.toml"
+    file.write_text(GOOD + 'stages = [0.1, 1]\nlimit = 99\n[models.vae]\nbudget = "30 s"\n')
+    names = ("models", "datasets", "suites", "embedders", "settings")
+    options = {**dict.fromkeys(names, ()), **dict.fromkeys(("seeds", "samples", "limit"))}
+    found = resolve_benchmark(str(file), registry, {**options, "budget": "", "models": ("vae",)})
+    assert (found.stages, found.limit, found.budgets) == ((0.1, 1), 99, {"vae": "30 s"})
+    found = resolve_benchmark(str(file), registry, {**options, "budget": "30 steps", "limit": 9})
+    assert (found.stages, found.limit, found.budgets) == ((), 9, {})
 
 
 @pytest.mark.parametrize(

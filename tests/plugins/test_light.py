@@ -17,3 +17,12 @@ def test_descriptions_load_nothing_heavy(module):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_family_says_what_it_assumes():
+    from gengauge.registry import Registry
+
+    for spec in Registry().models.values():
+        if not spec.control and spec.target.startswith("gengauge_plugins"):
+            assert spec.assumes.endswith("."), spec.id
+            assert 30 < len(spec.assumes) < 220, spec.id

@@ -111,10 +111,11 @@ def test_any_change_of_a_record_is_shown_or_left_out(
 
 @settings(RELAXED, max_examples=12)
 @given(data=st.data())
-def test_the_page_survives_any_change_too(
+def test_the_pages_survive_any_change_too(
     run: RunStore, registry: Registry, data: st.DataObject
 ) -> None:
-    hardened(run, json.dumps(data.draw(changed(rich(run)))).encode(), ("html",), registry)
+    line = json.dumps(data.draw(changed(rich(run)))).encode()
+    hardened(run, line, ("html", "atlas"), registry)
 
 
 @pytest.mark.parametrize(

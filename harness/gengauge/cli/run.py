@@ -183,7 +183,7 @@ def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str,
     crowd = default_workers(options["threads"] * together, device.type == "cuda")
     return Run(
         benchmark, registry, store, device,
-        options["retry_failed"], options["fresh"], options["limit"],
+        options["retry_failed"], options["fresh"], benchmark.limit or None,
         command=lambda job: reproduction(name, job, options),
         workers=options["jobs"] or crowd,
         isolated=not options["no_isolate"],

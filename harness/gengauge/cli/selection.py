@@ -40,12 +40,13 @@ def resolve_benchmark(name: str, registry: Any, options: dict[str, Any]) -> Benc
         seeds=parse_seeds(options["seeds"]) if options["seeds"] else None,
         budget=options["budget"],
         samples=options["samples"],
+        limit=options["limit"],
         settings={**benchmark.settings, **dict(map(_setting, options["settings"]))},
     )
-    # what is given by hand is all: models without the file's variants, a budget for every model
+    # what is given by hand is all: models without the file's variants, one budget for every model
     if options["models"]:
         chosen = replace(chosen, variants=())
-    return replace(chosen, budgets={}) if options["budget"] else chosen
+    return replace(chosen, budgets={}, stages=()) if options["budget"] else chosen
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -21,6 +21,9 @@ def gengauge_models() -> list[ModelSpec]:
             family="autoencoder",
             summary="Autoencoder, plain or denoising; samples are decoded from a Gaussian mixture "
                     "fitted on the codes afterwards, and it has no likelihood",
+            assumes="The data lie near a curved surface of few dimensions, and on it codes are "
+                    "spread as a mixture of Gaussians is; nothing is said of what lies beside "
+                    "the surface.",
             reference=_REFERENCE,
             target="gengauge_plugins.autoencoder.autoencoder:Autoencoder",
             modalities=("image", "points", "table"),

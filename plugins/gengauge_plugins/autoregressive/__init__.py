@@ -14,6 +14,9 @@ def gengauge_models() -> list[ModelSpec]:
             family="autoregressive",
             summary="One value after the other by a causal transformer or masked convolutions: "
                     "the exact likelihood that others are held against",
+            assumes="Nothing of the data's shape: the chain rule writes any distribution as a "
+                    "product of each value's, given those before it; one network is assumed to "
+                    "answer for all of them.",
             reference="van den Oord et al. 2016, Pixel Recurrent Neural Networks, "
                       "https://arxiv.org/abs/1601.06759; Vaswani et al. 2017, Attention Is All "
                       "You Need, https://arxiv.org/abs/1706.03762",

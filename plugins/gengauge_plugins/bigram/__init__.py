@@ -14,6 +14,8 @@ def gengauge_models() -> list[ModelSpec]:
             family="n-gram",
             summary="Counts of a few tokens in a row, smoothed: exact, instant, and without memory "
                     "beyond its order",
+            assumes="The next token depends on the few just before it alone (a Markov chain), "
+                    "in the same way wherever it stands.",
             reference="Chen & Goodman 1999, An Empirical Study of Smoothing Techniques for "
                       "Language Modeling, https://doi.org/10.1006/csla.1999.0128",
             target="gengauge_plugins.bigram.ngram:NGram",

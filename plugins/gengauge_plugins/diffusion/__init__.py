@@ -46,6 +46,9 @@ def gengauge_models() -> list[ModelSpec]:
             family="diffusion",
             summary="Denoising diffusion: noise removed step by step, with guidance towards "
                     "classes, a bound on the likelihood and its probability flow",
+            assumes="Noise is added in steps so small that each can be undone by a Gaussian, "
+                    "whose mean a network learns from how noisy data look; nothing of the "
+                    "data's shape.",
             reference="Ho et al. 2020, Denoising Diffusion Probabilistic Models, "
                       "https://arxiv.org/abs/2006.11239",
             target="gengauge_plugins.diffusion.ddpm:DDPM",

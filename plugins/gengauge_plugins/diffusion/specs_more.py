@@ -18,6 +18,9 @@ def latent_spec() -> ModelSpec:
         family="diffusion",
         summary="Diffusion in the codes of an autoencoder (KL or VQ) that is trained first; by "
                 "class or by caption, or loaded from a folder of diffusers",
+        assumes="What matters of a picture fits into a small code, from which an autoencoder "
+                "brings it back; on the codes, that noise can be removed in small Gaussian "
+                "steps.",
         reference="Rombach et al. 2021, High-Resolution Image Synthesis with Latent Diffusion "
                   "Models, https://arxiv.org/abs/2112.10752",
         target="gengauge_plugins.diffusion.latent:LatentDiffusion",
@@ -68,6 +71,8 @@ def lora_spec(shared: tuple[Parameter, ...]) -> ModelSpec:
         family="diffusion",
         summary="Diffusion trained on some classes, then fine-tuned to new ones by matrices of low "
                 "rank; scored by what that gains and what it forgets",
+        assumes="What is new differs from what was learned by a change of low rank in each "
+                "layer's weights; besides that, what diffusion assumes.",
         reference="Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models, "
                   "https://arxiv.org/abs/2106.09685",
         target="gengauge_plugins.diffusion.lora:DDPMLoRA",

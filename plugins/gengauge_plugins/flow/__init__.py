@@ -8,6 +8,9 @@ _FLOW = ModelSpec(
     id="flow",
     family="flow",
     summary="Normalising flow: coupling or autoregressive splines and affine maps, or Glow",
+    assumes="The data are a Gaussian cloud, bent by a smooth map that can be inverted: no part "
+            "is torn off, no dimension lost, and the density follows by the change of "
+            "variables.",
     reference="Durkan et al. 2019, Neural Spline Flows, https://arxiv.org/abs/1906.04032; "
               "Dinh et al. 2016, Density estimation using Real NVP, "
               "https://arxiv.org/abs/1605.08803; Papamakarios et al. 2017, Masked Autoregressive "
@@ -46,6 +49,9 @@ _CONTINUOUS = ModelSpec(
     id="continuous-flow",
     family="flow",
     summary="Continuous normalising flow (FFJORD): a neural differential equation to noise",
+    assumes="The data are a Gaussian cloud carried along a smooth velocity field for a while: "
+            "paths never cross, no part is torn off, and the density changes by the field's "
+            "divergence.",
     reference="Grathwohl et al. 2019, FFJORD: Free-form Continuous Dynamics for Scalable "
               "Reversible Generative Models, https://arxiv.org/abs/1810.01367; Chen et al. 2018, "
               "Neural Ordinary Differential Equations, https://arxiv.org/abs/1806.07366",

@@ -45,6 +45,9 @@ def gengauge_models() -> list[ModelSpec]:
             family="gan",
             summary="Generator trained against a discriminator: non-saturating, hinge or "
                     "Wasserstein loss, averaged weights",
+            assumes="The data are a smooth image of a few random numbers, and a second network "
+                    "can tell wherever they are not; no density is stated, and no part of the "
+                    "data is sure to be drawn.",
             reference=_REFERENCE,
             target="gengauge_plugins.gan.gan:GAN",
             modalities=("image", "points", "table"),
@@ -57,6 +60,9 @@ def gengauge_models() -> list[ModelSpec]:
             family="gan",
             summary="Generative adversarial network told a class or a caption, with a projection "
                     "discriminator",
+            assumes="For each class or caption, the data are a smooth image of a few random "
+                    "numbers, and a second network that is told the same can tell wherever they "
+                    "are not.",
             reference="Miyato & Koyama 2018, cGANs with Projection Discriminator, "
                       "https://arxiv.org/abs/1802.05637",
             target="gengauge_plugins.gan.cgan:CGAN",

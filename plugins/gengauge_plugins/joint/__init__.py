@@ -14,6 +14,8 @@ def gengauge_models() -> list[ModelSpec]:
             family="gan",
             summary="Adversarial network of pairs of captions and pictures: draws a caption's "
                     "picture, a picture's caption, and both at once",
+            assumes="Captions and pictures that belong together come from codes they share, and "
+                    "tests that see both sides can tell pairs that do not.",
             reference="Pu et al. 2018, JointGAN: Multi-Domain Joint Distribution Learning with "
                       "Generative Adversarial Nets, https://arxiv.org/abs/1806.02978",
             target="gengauge_plugins.joint.joint:JointGAN",

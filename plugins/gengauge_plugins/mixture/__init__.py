@@ -13,6 +13,8 @@ def gengauge_models() -> list[ModelSpec]:
             id="gmm",
             family="mixture",
             summary="Gaussian mixture fitted by expectation-maximisation",
+            assumes="The data are a sum of so many ellipses: within each, values are Gaussian, "
+                    "and depend on each other linearly.",
             reference="Dempster, Laird & Rubin 1977, Maximum Likelihood from Incomplete Data via "
                       "the EM Algorithm, https://doi.org/10.1111/j.2517-6161.1977.tb01600.x",
             target="gengauge_plugins.mixture.gmm:GaussianMixture",
@@ -49,6 +51,8 @@ def gengauge_models() -> list[ModelSpec]:
             family="mixture",
             summary="Mixture of independent categoricals fitted by expectation-maximisation: exact "
                     "for levels and tokens",
+            assumes="The data fall into so many sorts; within one sort, each value is drawn for "
+                    "itself.",
             reference="Bishop 2006, Pattern Recognition and Machine Learning, section 9.3.3, "
                       "https://www.microsoft.com/en-us/research/publication/"
                       "pattern-recognition-machine-learning",

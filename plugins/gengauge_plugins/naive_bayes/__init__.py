@@ -14,6 +14,8 @@ def gengauge_models() -> list[ModelSpec]:
             family="naive-bayes",
             summary="Values that are independent within a class: categorical levels, Gaussian "
                     "points, a multinomial of tokens; the simplest conditional model",
+            assumes="Once the class is known, every value is drawn for itself: no two of them "
+                    "depend on each other.",
             reference="Domingos & Pazzani 1997, On the Optimality of the Simple Bayesian "
                       "Classifier under Zero-One Loss, https://doi.org/10.1023/A:1007413511361",
             target="gengauge_plugins.naive_bayes.naive_bayes:NaiveBayes",

@@ -35,6 +35,9 @@ def gengauge_models() -> list[ModelSpec]:
             family="transport",
             summary="Velocity field from noise to data along straight lines, paired at random or "
                     "by optimal transport",
+            assumes="Noise becomes data along a velocity field, which is the mean of straight "
+                    "lines from noise to examples; smooth, so that paths never cross and a few "
+                    "steps follow them.",
             reference="Lipman et al. 2022, Flow Matching for Generative Modeling, "
                       "https://arxiv.org/abs/2210.02747; Tong et al. 2023, "
                       "https://arxiv.org/abs/2302.00482",
@@ -59,6 +62,8 @@ def gengauge_models() -> list[ModelSpec]:
             family="transport",
             summary="Entropic transport from noise, another dataset or one class to the data, "
                     "learned from Brownian bridges",
+            assumes="Among all ways to turn source into data, the one nearest to Brownian "
+                    "motion of a given strength: straight lines with noise on the way.",
             reference="Tong et al. 2023, Simulation-free Schroedinger bridges via score and flow "
                       "matching, https://arxiv.org/abs/2307.03672",
             target="gengauge_plugins.transport.bridge:SchroedingerBridge",

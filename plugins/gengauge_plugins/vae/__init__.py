@@ -31,6 +31,9 @@ _VAE = ModelSpec(
     family="autoencoder",
     summary="Variational autoencoder with a mixture prior; logistic noise on levels, "
             "Gaussian on points",
+    assumes="Each example has a hidden cause of few numbers, distributed as a mixture of "
+            "Gaussians; given the cause, values are independent, and what the cause was is "
+            "nearly Gaussian.",
     reference="Kingma & Welling 2013, Auto-Encoding Variational Bayes, "
               f"https://arxiv.org/abs/1312.6114; {_PRIOR}",
     target="gengauge_plugins.vae.vae:VAE",
@@ -56,6 +59,8 @@ def gengauge_models() -> list[ModelSpec]:
         _VAE,
         id="iwae",
         summary="Variational autoencoder trained on the bound of several importance weights",
+        assumes="As the variational autoencoder does, but for the last: several weighted guesses "
+        "at the cause make up for guesses that are not nearly Gaussian.",
         reference="Burda et al. 2015, Importance Weighted Autoencoders, "
         "https://arxiv.org/abs/1509.00519; gradient: Tucker et al. 2018, "
         f"https://arxiv.org/abs/1810.04152; {_PRIOR}",

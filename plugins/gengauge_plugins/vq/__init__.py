@@ -32,6 +32,9 @@ def gengauge_models() -> list[ModelSpec]:
             family="vq",
             summary="Autoencoder with a codebook, trained with a critic, and a transformer that "
                     "draws its codes, by class or by caption",
+            assumes="A picture is a small grid of entries of one codebook, and the decoder's "
+                    "picture is right where a critic cannot tell; a transformer assumes no more "
+                    "than an order of the grid.",
             reference="Esser et al. 2020, Taming Transformers for High-Resolution Image "
                       "Synthesis, https://arxiv.org/abs/2012.09841",
             target="gengauge_plugins.vq.vqgan:VQGAN",
@@ -65,6 +68,8 @@ def gengauge_models() -> list[ModelSpec]:
             family="vq",
             summary="Pictures for captions by gradients: codes of a codebook are moved until "
                     "another network, the guide, takes the picture for the caption",
+            assumes="A picture that a text-and-image network takes for the caption also shows "
+                    "it, and gradients through a codebook's decoder find one.",
             reference="Crowson et al. 2022, VQGAN-CLIP: Open Domain Image Generation and Editing "
                       "with Natural Language Guidance, https://arxiv.org/abs/2204.08583",
             target="gengauge_plugins.vq.vqgan_clip:VQGANCLIP",

@@ -13,6 +13,7 @@ POINTS = files(__package__) / "points.toml"
 STANDARD = files(__package__) / "standard.toml"
 CPU_LONG = files(__package__) / "cpu-long.toml"
 CAPTIONS = files(__package__) / "captions.toml"
+ATLAS = files(__package__) / "atlas.toml"
 
 
 @hookimpl
@@ -42,4 +43,9 @@ def gengauge_benchmarks() -> Iterable[BenchmarkSpec]:
         id="captions",
         summary="Drawings of captioned shapes: pictures from captions, captions from pictures",
         target="gengauge_suites.benchmarks:CAPTIONS",
+    )
+    yield BenchmarkSpec(
+        id="atlas",
+        summary="Points, digits, shapes and text, every family at three stages of its training",
+        target="gengauge_suites.benchmarks:ATLAS",
     )
