@@ -28,6 +28,8 @@ def together(nodeid: str) -> str:
     for folder in ("tests/e2e", "tests/bundles"):
         if path.startswith(f"{folder}/"):
             return folder  # what they look at is run once for all of them
+    if path == "tests/docs/test_pages.py":
+        return nodeid  # pages share nothing, and each takes a while
     # a fitted model is judged by every law
     return nodeid.rpartition("-")[0] if path == "tests/laws/test_models.py" else path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gengauge import schema_words as words
 from gengauge.specs import DIRECTIONS, KINDS
 from gengauge.store import COLUMNS, SCHEMA_VERSION
 
@@ -15,12 +16,15 @@ _COUNT = {"type": ["integer", "null"]}
 _OBJECT = {"type": ["object", "null"]}
 
 
-def _object(properties: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+def _object(
+    said: dict[str, str], properties: dict[str, Any], optional: tuple[str, ...] = ()
+) -> dict[str, Any]:
     required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required}
+    schema = {"type": "object", "properties": properties, "required": required}
+    return words.described(schema, said)
 
 
-_SCORE = _object({
+_SCORE = _object(words.SCORE, {
     "suite": _TEXT, "metric": _TEXT, "unit": _TEXT,
     "direction": {"enum": list(DIRECTIONS)}, "kind": {"enum": list(KINDS)}, "split": _TEXT,
     "embedder": _OBJECT, "n_samples": _COUNT, "n_reference": _COUNT,
@@ -33,18 +37,18 @@ _SCORE = _object({
 RECORD_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": f"gengauge record, version {SCHEMA_VERSION}",
-    **_object({
+    **_object(words.RECORD, {
         "schema_version": {"const": SCHEMA_VERSION}, "run_id": _TEXT, "trial": _TEXT,
         "started_at": _TEXT, "status": {"enum": list(STATUSES)},
-        "model": _object({
+        "model": _object(words.MODEL, {
             "id": _TEXT, "family": _TEXT, "distribution": _TEXT, "version": _TEXT,
             "parameters": {"type": "object"}, "n_parameters": _COUNT,
             "checkpoint_sha256": _MAYBE_TEXT,
         }),
-        "dataset": _object({
+        "dataset": _object(words.DATASET, {
             "id": _TEXT, "revision": _TEXT, "fingerprint": _TEXT, "n_train": {"type": "integer"},
         }),
-        "benchmark": _object({"name": _TEXT, "version": {"type": "integer"}}),
+        "benchmark": _object(words.BENCHMARK, {"name": _TEXT, "version": {"type": "integer"}}),
         "seeds": {"type": "object"}, "budget": _TEXT, "scores": {"type": "array", "items": _SCORE},
         "timing": {"type": "object"}, "peak_memory": {"type": "object"}, "environment": _TEXT,
         "error": _OBJECT, "command": _TEXT, "artifacts": {"type": "array", "items": _TEXT},
@@ -64,5 +68,5 @@ _ROW_TYPES: dict[str, Any] = {
 ROW_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "gengauge tidy row: one trial x metric",
-    **_object({name: _ROW_TYPES.get(name, _MAYBE_TEXT) for name in COLUMNS}),
+    **_object(words.ROW, {name: _ROW_TYPES.get(name, _MAYBE_TEXT) for name in COLUMNS}),
 }

@@ -59,8 +59,8 @@ class DDPMLoRA:
         alpha: Their product is added ``alpha / rank`` times; 0 is ``rank``, so once.
         share: Of the budget, spent on the base, unless that is loaded.
         lr_adapter: Peak learning rate of the adapter; ``lr`` is the base's.
-        guidance, others: As in :class:`gengauge_plugins.diffusion.ddpm.DDPM`, some of them with
-            defaults of their own: :data:`gengauge_plugins.diffusion.specs_more.LORA`.
+        **shared: As in :class:`gengauge_plugins.diffusion.ddpm.DDPM`, some of them with defaults
+            of their own: :data:`gengauge_plugins.diffusion.specs_more.LORA`.
 
     Example:
         >>> from gengauge import Budget
