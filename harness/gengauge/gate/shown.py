@@ -103,7 +103,8 @@ def headline(comparison: Comparison) -> str:
 def method(comparison: Comparison) -> str:
     """Return how it was tested, in one sentence."""
     n = sum(o.p is not None for o in comparison.outcomes)
+    tests = "test" if n == 1 else "tests"
     return (
-        f"{n} one-sided test{'' if n == 1 else 's'} of a loss beyond what may be lost, Holm-corrected, at "
+        f"{n} one-sided {tests} of a loss beyond what may be lost, Holm-corrected, at "
         f"{comparison.alpha:g} in all; change ± half of its 95 % interval"
     )
