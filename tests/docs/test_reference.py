@@ -60,7 +60,7 @@ def test_every_key_of_a_benchmark_file_is_said_with_its_default() -> None:
     table = rows("reference/benchmark-file.md", "`[benchmark]`")[2:]
     assert [row[0].strip("`") for row in table] == [
         "name", "version", "datasets", "models", "variants", "suites", "embedders", "seeds",
-        "budget", "samples",
+        "budget", "samples", "stages", "limit",
     ]  # fmt: skip
     assert named("reference/benchmark-file.md", "`[benchmark]`") >= {*benchmark._KEYS, "embedders"}
     defaults = {f.name: f.default for f in fields(Benchmark)}

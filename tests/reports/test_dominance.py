@@ -98,11 +98,11 @@ def version(number: int, value: float, error: float = 0.1, **changes) -> dict:
 
 def test_history_in_the_order_of_time_with_differences():
     (found,) = board_of(version(2, 1.0), version(1, 3.0), version(3, 1.01)).histories
-    assert [v.label for v in found.versions] == ["a (1.0 x)", "a (2.0 x)", "a (3.0 x)"]
+    assert [v.label for v in found.versions] == ["a (1.0)", "a (2.0)", "a (3.0)"]
     first, second, third = found.versions
     assert (first.change, first.p, first.what) == (None, None, ())
     assert (second.change, second.verdict) == (pytest.approx(-2.0), "better")
-    assert second.what == ("latent 16 → 32", "version 1.0 x → 2.0 x")
+    assert second.what == ("latent 16 → 32", "version 1.0 → 2.0")
     assert third.verdict == "no difference shown"
     error = 0.1 * np.sqrt(2)
     assert third.p == pytest.approx(2 * stats.norm.sf(0.01 / error))
