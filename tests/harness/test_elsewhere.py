@@ -80,12 +80,12 @@ def started(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
 def test_slurm_jobs_outlive_the_command_and_are_sent_once(cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="submitit is not installed")
     asked = ("-m", "waits", "-m", "crash", "--executor", "slurm[cluster=local]", "-o", "out")
-    first = started(tmp_path, *asked)
-    until(lambda: (tmp_path / "fits").exists())
-    first.kill()  # whoever sent the jobs is gone, and one of them is still on its way
-    first.communicate()
-    (tmp_path / "fits.go").touch()
-    done = cli(*RUN, *asked, env={"FAKE_FITS": str(tmp_path / "fits")})
+    with started(tmp_path, *asked) as first:  # its jobs hold its stderr open while they live
+        until(lambda: (tmp_path / "fits").exists())
+        first.kill()  # whoever sent the jobs is gone, and one of them is still on its way
+        first.wait()
+        (tmp_path / "fits.go").touch()
+        done = cli(*RUN, *asked, env={"FAKE_FITS": str(tmp_path / "fits")})
     assert done.returncode == 3, done.stderr
     assert "sent as" not in done.stderr
     found = records(tmp_path / "out")
