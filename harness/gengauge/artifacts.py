@@ -6,6 +6,7 @@ Reports read these and never a tensor.
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ LATENTS, STEPS = 8, 9  # rows and columns of a traversal
 def save_samples(samples: Tensor, clamped: float, folder: Path) -> None:
     """Write samples ``[n, *event]`` losslessly, with the share of values that were clamped."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / "samples.safetensors.tmp"
+    temporary = folder / f"samples.{os.getpid()}.tmp"  # another run may draw the same
     save_file({"samples": samples.contiguous()}, temporary, {"clamped": repr(clamped)})
     temporary.replace(folder / "samples.safetensors")
 
@@ -62,8 +63,9 @@ def save_per_example(scores: dict[str, Score], folder: Path) -> bool:
     if values:
         path = folder / "per_example.safetensors"
         before = load_file(path) if path.exists() else {}
-        save_file({**before, **values}, folder / "per_example.tmp")
-        (folder / "per_example.tmp").replace(path)
+        temporary = folder / f"per_example.{os.getpid()}.tmp"
+        save_file({**before, **values}, temporary)
+        temporary.replace(path)
     return bool(values)
 
 

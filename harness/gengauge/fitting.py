@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from dataclasses import replace
@@ -72,13 +73,19 @@ def fit_or_load(
         "accumulation": run.accumulation, **({"flops": run.flops} if run.flops else {}),
     }  # fmt: skip
     artifacts.save_curve(run.curve, folder)
-    half_made = folder / "checkpoint.tmp"
+    half_made = folder / f"checkpoint.{os.getpid()}.tmp"  # another run may train the same trial
     shutil.rmtree(half_made, ignore_errors=True)
-    half_made.mkdir()
+    half_made.mkdir(parents=True)
     model.save(half_made)
     training["sha256"] = provenance.folder_sha256(half_made)
     (half_made / "fit.json").write_text(json.dumps(training))
-    half_made.rename(folder / "checkpoint")
+    try:
+        half_made.rename(folder / "checkpoint")
+    except OSError:
+        if not stats.exists():
+            raise
+        shutil.rmtree(half_made, ignore_errors=True)  # the other run was first: its training counts
+        return restore(job, dataset, setting.device, folder, trial), json.loads(stats.read_text())
     shutil.rmtree(begun, ignore_errors=True)
     return model, training
 

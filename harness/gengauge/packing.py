@@ -83,7 +83,7 @@ def write(path: Path, tensors: dict[str, Tensor], content: Any) -> None:
     text = json.dumps(content, allow_nan=False)
     about = {_CONTENT: text, _SUM: str(_sum(tensors, text))}
     left = memoryview(save(tensors, about))
-    temporary = path.with_name(f"{path.name}.tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
         while left:  # a full disk takes a part and does not say so

@@ -96,6 +96,20 @@ def test_slurm_jobs_outlive_the_command_and_are_sent_once(cli: Cli, tmp_path: Pa
     assert all(r["command"] and r["environment"] for r in found)
 
 
+def test_two_runs_that_train_the_same_trial_at_once_both_have_it(tmp_path: Path) -> None:
+    runs = [started(tmp_path, "-m", "waits", "-o", "out") for _ in range(2)]
+    until(lambda: (tmp_path / "fits").exists() and fits(tmp_path)["Waits"] == 2)
+    (tmp_path / "fits.go").touch()
+    for one in runs:
+        _, said = one.communicate(timeout=300)
+        assert one.returncode == 0, said
+    found = records(tmp_path / "out")
+    assert {r["status"] for r in found} == {"ok"}
+    assert len({r["model"]["checkpoint_sha256"] for r in found}) == 1
+    left = {p.name for p in (tmp_path / "out/trials" / found[0]["trial"]).iterdir()}
+    assert not {name for name in left if name.endswith(".tmp")}
+
+
 @pytest.mark.slow
 def test_what_runs_elsewhere_scores_as_here(cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="submitit is not installed")
