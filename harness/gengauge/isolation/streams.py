@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ _HEAD, _TAIL = 1 << 20, 1 << 16  # bytes that are kept of both ends of what is p
 _LONGEST = 1 << 28  # bytes of one piece of news
 
 
-class _Stream:
+class _Stream(ABC):
     """The reading end of a pipe; ``open`` until every writer has closed it."""
 
     def __init__(self) -> None:
@@ -36,9 +37,9 @@ class _Stream:
             else:
                 self.take(block)
 
+    @abstractmethod
     def take(self, block: bytes) -> None:
         """Keep a block."""
-        raise NotImplementedError
 
     def handed_over(self) -> None:
         """Close the writing end here: the trial has it now."""
