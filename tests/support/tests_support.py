@@ -19,12 +19,15 @@ def command_line(*arguments: object, python: str = sys.executable) -> list[str]:
     return [python, "-m", "gengauge", *map(str, arguments)]
 
 
+_AUTOMATION = ("CI", "BUILD_NUMBER")  # pytest tells more where one of them is set
+
+
 def environment(**more: str) -> dict[str, str]:
     path = os.pathsep.join(filter(None, [str(FAKES), os.environ.get("PYTHONPATH", "")]))
     clean = {
         k: v
         for k, v in os.environ.items()
-        if k == "GENGAUGE_CACHE_DIR" or not k.startswith("GENGAUGE_")
+        if k not in _AUTOMATION and (k == "GENGAUGE_CACHE_DIR" or not k.startswith("GENGAUGE_"))
     }
     return {**clean, "PYTHONPATH": path, "COLUMNS": "160", **more}
 
