@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gengauge.budget import Budget
     from gengauge.checks import check_training
+    from gengauge.collection import Collection
     from gengauge.data import Dataset, Split, dequantise, quantise
     from gengauge.evidence import Evidence, Features
     from gengauge.executor import ExecutorSpec
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 _HOME = {
     "budget": ("Budget",),
     "checks": ("check_training",),
+    "collection": ("Collection",),
     "data": ("Dataset", "Split", "dequantise", "quantise"),
     "evidence": ("Evidence", "Features"),
     "executor": ("ExecutorSpec",),
@@ -71,7 +73,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "BenchmarkSpec", "Budget", "ClassDensity", "ClassLatentVariable", "ClassMass", "Clusterer",
-    "CountsNFE", "Dataset", "DatasetSpec", "Density", "DiffusionDecoder", "Embedder",
+    "Collection", "CountsNFE", "Dataset", "DatasetSpec", "Density", "DiffusionDecoder", "Embedder",
     "EmbedderSpec", "Evidence", "ExecutorSpec", "Features", "FitRun", "GaussianDiffusion",
     "InTurn", "Interval",
     "LatentDecoder", "LatentVariable", "Mass", "MetricSpec", "Model", "ModelSpec",

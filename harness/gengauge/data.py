@@ -113,6 +113,14 @@ class Split:
         cut: dict[str, Any] = {name: None if v is None else v[:n] for name, v in known}
         return Split(**cut)
 
+    def chosen(self, rows: Tensor) -> Split:
+        """Return the examples of the numbers ``rows`` ``[m]``, in that order."""
+        captions = self.captions and tuple(self.captions[i] for i in rows.tolist())
+        names = (f.name for f in fields(self) if f.name != "captions")
+        tensors = ((name, getattr(self, name)) for name in names)
+        picked: dict[str, Any] = {name: None if v is None else v[rows] for name, v in tensors}
+        return Split(**picked, captions=captions)
+
 
 @dataclass(frozen=True)
 class Dataset:

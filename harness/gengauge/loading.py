@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from gengauge import trust
 from gengauge.checks import check_dataset
+from gengauge.collection import Collection, dataset_of
 from gengauge.data import Dataset
 from gengauge.errors import NotReadyError, UsageError
 from gengauge.metric import Embedder, Unready
@@ -31,6 +34,23 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
     except ValueError as error:
         raise UsageError(f"dataset '{spec.id}' cannot be used: {error}") from None
     return dataset if limit is None else dataset.limited(limit)
+
+
+def load_opened(spec: DatasetSpec) -> Dataset:
+    """Return the data set in the user's file that ``spec`` opens: the target of such specs."""
+    parts = open_parts(spec)
+    kind = spec.id.partition(":")[0]  # the salt is no path: what is moved is the same data
+    return dataset_of(parts, spec.id, f"{kind} {spec.revision}", spec.revision)
+
+
+def open_parts(spec: DatasetSpec) -> dict[str, Collection]:
+    """Return the examples in the user's file that ``spec`` opens, by part, not yet read."""
+    path = Path(str(spec.arguments["path"])).expanduser()
+    try:
+        parts: dict[str, Collection] = load_target(spec.opens)(path, spec.arguments)
+    except OSError as error:
+        raise UsageError(f"'{error.filename or path}' cannot be read: {error.strerror}") from None
+    return parts
 
 
 def load_embedder(spec: EmbedderSpec, device: torch.device) -> Embedder:

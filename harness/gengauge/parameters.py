@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from gengauge.errors import UsageError, unknown
 
 Value = bool | int | float | str
+_OPTIONS = re.compile(r"(.+)\[([^\[\]=]+=[^\[\]]*)\]", re.DOTALL)
 _TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
 
@@ -70,3 +72,23 @@ def resolve(
         if name not in known:
             raise unknown(kind, name, known)
     return {n: p.parse(given[n]) if n in given else p.default for n, p in known.items()}
+
+
+def with_options(text: str) -> tuple[str, dict[str, str]]:
+    """Return a path and the options that follow it in brackets.
+
+    >>> with_options("faces[size=64,resize=crop]")
+    ('faces', {'size': '64', 'resize': 'crop'})
+    >>> with_options("scans [2024]")  # a name that ends so, and no options
+    ('scans [2024]', {})
+    """
+    match = _OPTIONS.fullmatch(text)
+    if match is None:
+        return text, {}
+    options: dict[str, str] = {}
+    for item in match[2].split(","):
+        name, equals, value = (part.strip() for part in item.partition("="))
+        if not equals or name in options:
+            raise UsageError(f"'[{match[2]}]' is not understood; write [name=value,...] once each")
+        options[name] = value
+    return match[1], options

@@ -22,6 +22,7 @@ from gengauge import hooks
 from gengauge.admission import refusal
 from gengauge.errors import SpecError, UsageError, unknown
 from gengauge.executor import ExecutorSpec
+from gengauge.parameters import with_options
 from gengauge.publisher import PublisherSpec
 from gengauge.specs import (
     BenchmarkSpec,
@@ -201,15 +202,15 @@ class Registry:
         """Return the spec ``id_`` of ``kind`` (``models``, ...), or raise with the nearest name.
 
         What reads files is asked for with one: the dataset ``text:notes.txt``, the embedder
-        ``local-dir:clip``.
+        ``local-dir:clip``, the model ``torchscript:net.pt``.
         """
         known: dict[str, Spec] = getattr(self, kind)
         name, _, path = id_.partition(":")
         spec = known.get(name)
-        if isinstance(spec, DatasetSpec | EmbedderSpec) and spec.takes_path:
+        if isinstance(spec, DatasetSpec | EmbedderSpec | ModelSpec) and spec.takes_path:
             if not path:
                 raise UsageError(f"{kind[:-1]} '{name}' reads a file of yours: write {name}:PATH")
-            return replace(spec, id=id_, arguments={**spec.arguments, "path": path})
+            return named(spec, id_, path)
         for other in known.values():
             if isinstance(other, EmbedderSpec) and id_ in other.also:
                 return other
@@ -227,6 +228,25 @@ class Registry:
         spec = self.find("embedders", id_)
         assert isinstance(spec, EmbedderSpec)
         return spec
+
+
+def named(spec: DatasetSpec | EmbedderSpec | ModelSpec, id_: str, path: str) -> Spec:
+    """Return what reads files, reading ``path``, under the name it was asked for by.
+
+    A data set's own options follow in brackets; what only the file knows is looked up in it.
+    """
+    if isinstance(spec, EmbedderSpec):
+        return replace(spec, id=id_, arguments={**spec.arguments, "path": path})
+    given: dict[str, str] = {}
+    if isinstance(spec, DatasetSpec) and spec.parameters:
+        path, given = with_options(path)
+    if isinstance(spec, DatasetSpec):
+        options = {**spec.arguments, **spec.resolve(given), "path": path}
+        spec = replace(spec, arguments=options)
+    else:
+        options = {"path": path}
+    found = load_target(spec.describes)(path, options) if spec.describes else {}
+    return replace(spec, id=id_, **found)
 
 
 def load_target(target: str) -> Any:

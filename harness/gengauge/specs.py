@@ -2,64 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from importlib.util import find_spec
 
-from gengauge.errors import SpecError
+from gengauge.describing import (
+    CONDITIONS,
+    DIRECTIONS,
+    GIVES,
+    KINDS,
+    MODALITIES,
+    Spec,
+    check,
+    check_modalities,
+    lacking,
+)
 from gengauge.parameters import Parameter, Value, resolve
 
-MODALITIES = ("image", "points", "text", "table")
-DIRECTIONS = ("higher", "lower")
-KINDS = ("exact", "lower_bound", "upper_bound", "estimate")
-CONDITIONS = ("class", "caption", "prefix")
-GIVES = ("features", "classes", "attributes", "text", "spatial")
-_ID = re.compile(r"[a-z0-9][A-Za-z0-9_./+-]*(:.+)?")  # a path follows the colon
-_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-
-def _check(condition: bool, message: str) -> None:
-    if not condition:
-        raise SpecError(message)
-
-
-def _there(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):  # a parent is missing, or something hides the module
-        return False
-
-
-def lacking(requires: tuple[str, ...], extras: tuple[str, ...]) -> str:
-    """Return which modules are missing here and what to do; empty if none."""
-    missing = [module for module in requires if not _there(module)]
-    if not missing:
-        return ""
-    return f"needs {' and '.join(missing)}: pip install 'gengauge[{','.join(extras)}]'"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spec:
-    """What every registered thing has: an id, one line on what it is, and where its code lies."""
-
-    id: str
-    summary: str
-    target: str
-    reference: str = ""  # paper or source, title and address
-
-    def __post_init__(self) -> None:
-        kind = type(self).__name__
-        _check(
-            isinstance(self.id, str) and bool(_ID.fullmatch(self.id)),
-            f"{kind}: id {self.id!r} must match {_ID.pattern}",
-        )
-        _check(
-            isinstance(self.target, str) and bool(_TARGET.fullmatch(self.target)),
-            f"{kind} '{self.id}': target {self.target!r} must look like 'package.module:Name'",
-        )
-        _check(bool(self.summary), f"{kind} '{self.id}': summary is empty")
+__all__ = [
+    "CONDITIONS", "DIRECTIONS", "GIVES", "KINDS", "MODALITIES", "BenchmarkSpec", "DatasetSpec",
+    "EmbedderSpec", "MetricSpec", "ModelSpec", "ReportSpec", "Spec", "WeightsFile", "lacking",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +35,9 @@ class ModelSpec(Spec):
     for granted of the data. Where there is a parameter ``conditional``, the
     model takes its ``conditions`` only if that is true, but for a ``prefix``, which needs no
     labels; where there is one called ``condition``, only the one it names. ``requires`` are
-    modules of the optional dependencies ``extras`` that the model cannot do without.
+    modules of the optional dependencies ``extras`` that the model cannot do without. One that
+    ``takes_path`` is a file or an object of the user's, ``torchscript:net.pt``, and is built with
+    ``path``; ``describes`` says of it what this description cannot know.
     """
 
     family: str
@@ -89,16 +54,16 @@ class ModelSpec(Spec):
     budget: str = ""
     extras: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    takes_path: bool = False
+    describes: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_modalities(self.id, self.modalities)
-        _check(bool(self.family), f"ModelSpec '{self.id}': family is empty")
+        check_modalities(self.id, self.modalities)
+        check(bool(self.family), f"ModelSpec '{self.id}': family is empty")
         names = [p.name for p in self.parameters]
-        _check(len(names) == len(set(names)), f"ModelSpec '{self.id}': a parameter is named twice")
-        _check(
-            "name" not in names, f"ModelSpec '{self.id}': 'name' is reserved for naming variants"
-        )
+        check(len(names) == len(set(names)), f"ModelSpec '{self.id}': a parameter is named twice")
+        check("name" not in names, f"ModelSpec '{self.id}': 'name' is reserved for naming variants")
 
     def resolve(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """Return all parameters, the given ones parsed; raise ``UsageError`` for unknown ones."""
@@ -137,7 +102,13 @@ class ModelSpec(Spec):
 class DatasetSpec(Spec):
     """A dataset: its modality, levels (None when continuous) and the embedders that judge it.
 
-    One that ``takes_path`` reads a user's file: ``text:my.txt`` has ``arguments["path"]`` my.txt.
+    One that ``takes_path`` reads a user's file: ``text:my.txt`` has ``arguments["path"]`` my.txt,
+    and ``csv:a.csv[label=kind]`` has the value of each of its ``parameters`` there too.
+    ``describes`` is the target of ``f(path, options) -> {field: value}``, which looks at the file
+    and says of it what this description cannot know: modality, levels, whether it is labelled.
+    ``opens`` is the target of ``f(path, options) -> {part: Collection}``, the examples as they lie
+    there (``gengauge.collection``); ``suffixes`` are endings of names that it reads, ``/`` for
+    folders, so that it is found for a path without a prefix.
     """
 
     modality: str
@@ -150,10 +121,18 @@ class DatasetSpec(Spec):
     embedders: tuple[str, ...] = ()
     arguments: Mapping[str, Value] = field(default_factory=dict)
     takes_path: bool = False
+    parameters: tuple[Parameter, ...] = ()
+    describes: str = ""
+    opens: str = ""
+    suffixes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_modalities(self.id, (self.modality,))
+        check_modalities(self.id, (self.modality,))
+
+    def resolve(self, given: Mapping[str, Value]) -> dict[str, Value]:
+        """Return all parameters, the given ones parsed; raise ``UsageError`` for unknown ones."""
+        return resolve(f"option of {self.id}", self.parameters, given)
 
 
 @dataclass(frozen=True)
@@ -191,9 +170,9 @@ class EmbedderSpec(Spec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_modalities(self.id, self.modalities)
+        check_modalities(self.id, self.modalities)
         for what in self.gives:
-            _check(what in GIVES, f"'{self.id}': gives {what!r} must be one of {GIVES}")
+            check(what in GIVES, f"'{self.id}': gives {what!r} must be one of {GIVES}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,18 +206,18 @@ class MetricSpec(Spec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_modalities(self.id, self.modalities)
-        _check(
+        check_modalities(self.id, self.modalities)
+        check(
             self.direction in DIRECTIONS,
             f"MetricSpec '{self.id}': direction {self.direction!r} must be one of {DIRECTIONS}",
         )
-        _check(bool(self.suite and self.unit), f"MetricSpec '{self.id}': suite or unit is empty")
-        _check(self.uses in GIVES, f"MetricSpec '{self.id}': uses must be one of {GIVES}")
-        _check(
+        check(bool(self.suite and self.unit), f"MetricSpec '{self.id}': suite or unit is empty")
+        check(self.uses in GIVES, f"MetricSpec '{self.id}': uses must be one of {GIVES}")
+        check(
             self.judge is None or self.embedded,
             f"MetricSpec '{self.id}': a judge is chosen for a metric that is embedded",
         )
-        _check(
+        check(
             self.condition in ("", *CONDITIONS),
             f"MetricSpec '{self.id}': condition must be one of {CONDITIONS}",
         )
@@ -284,13 +263,3 @@ class ReportSpec(Spec):
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkSpec(Spec):
     """A shipped benchmark; its target is ``package.module:NAME``, the path of a TOML file."""
-
-
-def _check_modalities(id_: str, modalities: tuple[str, ...]) -> None:
-    _check(
-        isinstance(modalities, tuple) and bool(modalities), f"'{id_}': modalities must be a tuple"
-    )
-    for modality in modalities:
-        _check(
-            modality in MODALITIES, f"'{id_}': modality {modality!r} must be one of {MODALITIES}"
-        )

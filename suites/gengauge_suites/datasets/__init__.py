@@ -67,7 +67,9 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         id="npz",
         summary="Points of yours: an array x of shape [n, d] in an .npz or .npy file, or train, "
         "validation and test",
-        target="gengauge_suites.datasets.arrays:load",
+        target="gengauge.loading:load_opened",
+        opens="gengauge_suites.datasets.arrays:open_arrays",
+        suffixes=(".npz", ".npy"),
         modality="points",
         takes_path=True,
     )

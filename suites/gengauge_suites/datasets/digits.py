@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from gengauge.data import Dataset, Split
 from gengauge.specs import DatasetSpec
-from gengauge_suites.datasets.splits import stratified
+from gengauge.splits import stratified
 
 LEVELS = 17
 HELD_OUT = 359  # a fifth of 1,797, for validation and test each

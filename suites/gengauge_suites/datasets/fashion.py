@@ -14,7 +14,7 @@ from gengauge import guarded
 from gengauge.data import Dataset, Split
 from gengauge.errors import UsageError
 from gengauge.specs import DatasetSpec
-from gengauge_suites.datasets.splits import stratified
+from gengauge.splits import stratified
 
 HELD_OUT = 5000  # for validation, out of the publisher's 60,000 training pictures
 FOLDER = "GENGAUGE_FASHION_MNIST"

@@ -7,7 +7,7 @@ from sklearn.datasets import load_breast_cancer
 
 from gengauge.data import Dataset, Split
 from gengauge.specs import DatasetSpec
-from gengauge_suites.datasets.splits import stratified
+from gengauge.splits import stratified
 
 HELD_OUT = 111  # a fifth of the 556 rows that are kept, for validation and test each
 
