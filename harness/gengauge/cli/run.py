@@ -127,7 +127,7 @@ def command(benchmark: str, **options: Any) -> int:  # fmt: skip
     rank, options["launched"] = launched()
     if rank:
         return 0  # the first of those that were launched does it all
-    _use_threads(options["threads"])
+    use_threads(options["threads"])
     registry = open_registry(options["plugins"])
     resolved = resolve_benchmark(benchmark, registry, options)
     jobs = plan(resolved, registry)
@@ -151,7 +151,7 @@ def _not_ready(run: Run) -> list[str]:
     return [e.reason for e in run.setting.embedders.values() if isinstance(e, Unready)]
 
 
-def _use_threads(threads: int) -> None:
+def use_threads(threads: int) -> None:
     """Fix the threads of every numeric library, to be called before torch is imported.
 
     One is the default: sums then come out the same whatever the number of cores, small networks
