@@ -1,0 +1,61 @@
+"""Descriptions of the data sets that the user brings: pictures and arrays in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gengauge.parameters import Parameter
+from gengauge.specs import DatasetSpec
+
+_HOME = "gengauge_suites.datasets"
+_LOAD = "gengauge.loading:load_opened"
+_FIELD = ("inception", "dinov2", "identity")  # the last for small pictures alone
+_ALIKE = (
+    Parameter("size", 0, "side of the square that pictures are resized to; 0: none is", minimum=0),
+    Parameter(
+        "resize", "", "how: squash both sides, crop the centred square, or pad with black; by "
+        "Pillow's bicubic filter", choices=("", "squash", "crop", "pad"),
+    ),
+    Parameter(
+        "channels", 0, "1: grey, 3: RGB, whatever pictures have; 0: as they are",
+        choices=(0, 1, 3),
+    ),
+    Parameter(
+        "alpha", "", "ground to lay transparent pictures on; else they are refused",
+        choices=("", "white", "black"),
+    ),
+)  # fmt: skip
+_BESIDE = (
+    Parameter("captions", "", "csv or jsonl file with a column caption or text"),
+    Parameter("labels", "", "csv or jsonl file with a column label"),
+)
+
+
+def brought() -> Iterable[DatasetSpec]:
+    """Return the data sets whose id is followed by a path of the user's."""
+    yield _folder()
+
+
+def _folder() -> DatasetSpec:
+    return DatasetSpec(
+        id="folder",
+        summary="A folder of PNG, JPEG or WebP pictures of yours, nested; with classes as folders, "
+        "captions or labels in metadata.csv, splits as train, validation and test",
+        target=_LOAD,
+        opens=f"{_HOME}.folder:open_folder",
+        describes=f"{_HOME}.folder:describe_folder",
+        suffixes=("/",),
+        modality="image",
+        levels=256,
+        embedders=_FIELD,
+        takes_path=True,
+        parameters=(
+            *_ALIKE,
+            *_BESIDE,
+            Parameter("classes", True, "whether folders of pictures are classes"),
+            Parameter(
+                "others", "refuse", "what is done with files that are no pictures",
+                choices=("refuse", "skip"),
+            ),
+        ),
+    )  # fmt: skip
