@@ -64,16 +64,6 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         modality="table",
         labelled=True,
     )
-    yield DatasetSpec(
-        id="npz",
-        summary="Points of yours: an array x of shape [n, d] in an .npz or .npy file, or train, "
-        "validation and test",
-        target="gengauge.loading:load_opened",
-        opens="gengauge_suites.datasets.arrays:open_arrays",
-        suffixes=(".npz", ".npy"),
-        modality="points",
-        takes_path=True,
-    )
     yield from brought()
     yield from _texts()
 

@@ -34,6 +34,7 @@ _BESIDE = (
 def brought() -> Iterable[DatasetSpec]:
     """Return the data sets whose id is followed by a path of the user's."""
     yield _folder()
+    yield _arrays()
 
 
 def _folder() -> DatasetSpec:
@@ -59,3 +60,25 @@ def _folder() -> DatasetSpec:
             ),
         ),
     )  # fmt: skip
+
+
+def _arrays() -> DatasetSpec:
+    return DatasetSpec(
+        id="npz",
+        summary="Points [n, d] or pictures [n, C, H, W] of yours in an .npz, .npy or .safetensors "
+        "file: an array x, samples, images or arr_0, or train, validation and test",
+        target=_LOAD,
+        opens=f"{_HOME}.arrays:open_arrays",
+        describes=f"{_HOME}.arrays:describe_arrays",
+        suffixes=(".npz", ".npy", ".safetensors"),
+        modality="points",
+        takes_path=True,
+        parameters=(
+            Parameter("key", "", "name of the array to read"),
+            Parameter("levels", 0, "levels of pictures whose values are no bytes", minimum=0),
+            Parameter(
+                "layout", "auto", "order of the axes", choices=("auto", "nchw", "nhwc", "nhw")
+            ),
+            *_BESIDE,
+        ),
+    )
