@@ -38,6 +38,12 @@ def fill(folder: Path, names: Mapping[str, int] | list[str]) -> Path:
     return folder
 
 
+def idx(x: np.ndarray[Any, Any], kind: int = 8) -> bytes:
+    """The bytes of an IDX file."""
+    head = bytes([0, 0, kind, x.ndim])
+    return head + b"".join(n.to_bytes(4, "big") for n in x.shape) + x.tobytes()
+
+
 def spec(id_: str) -> DatasetSpec:
     """The description of a data set of the user's."""
     found = REGISTRY.find("datasets", id_)

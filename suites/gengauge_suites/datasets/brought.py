@@ -35,6 +35,7 @@ def brought() -> Iterable[DatasetSpec]:
     """Return the data sets whose id is followed by a path of the user's."""
     yield _folder()
     yield _arrays()
+    yield _idx()
 
 
 def _folder() -> DatasetSpec:
@@ -81,4 +82,20 @@ def _arrays() -> DatasetSpec:
             ),
             *_BESIDE,
         ),
+    )
+
+
+def _idx() -> DatasetSpec:
+    return DatasetSpec(
+        id="idx",
+        summary="Grey pictures of yours in IDX files, as MNIST and its relatives come, packed or "
+        "not: a folder of them, or one file with the labels beside it",
+        target=_LOAD,
+        opens=f"{_HOME}.idx:open_idx",
+        describes=f"{_HOME}.idx:describe_idx",
+        suffixes=("-ubyte", "-ubyte.gz"),
+        modality="image",
+        levels=256,
+        embedders=_FIELD,
+        takes_path=True,
     )
