@@ -36,6 +36,7 @@ def brought() -> Iterable[DatasetSpec]:
     yield _folder()
     yield _arrays()
     yield _idx()
+    yield _torchvision()
 
 
 def _folder() -> DatasetSpec:
@@ -98,4 +99,26 @@ def _idx() -> DatasetSpec:
         levels=256,
         embedders=_FIELD,
         takes_path=True,
+    )
+
+
+def _torchvision() -> DatasetSpec:
+    return DatasetSpec(
+        id="torchvision",
+        summary="A data set of torchvision by its name there, such as torchvision:CIFAR10, with "
+        "its splits and classes",
+        target=_LOAD,
+        opens=f"{_HOME}.from_torchvision:open_torchvision",
+        describes=f"{_HOME}.from_torchvision:describe_torchvision",
+        reference="https://docs.pytorch.org/vision/stable/datasets.html",
+        modality="image",
+        levels=256,
+        embedders=_FIELD,
+        takes_path=True,
+        parameters=(
+            Parameter("root", "", "folder that torchvision has filled, or fills"),
+            Parameter("download", False, "whether torchvision may download what is missing"),
+            Parameter("subset", "", "which one, of those with subsets: letters of EMNIST"),
+            *_ALIKE,
+        ),
     )
