@@ -37,6 +37,7 @@ def brought() -> Iterable[DatasetSpec]:
     yield _arrays()
     yield _idx()
     yield _torchvision()
+    yield _webdataset()
 
 
 def _folder() -> DatasetSpec:
@@ -121,4 +122,22 @@ def _torchvision() -> DatasetSpec:
             Parameter("subset", "", "which one, of those with subsets: letters of EMNIST"),
             *_ALIKE,
         ),
+    )
+
+
+def _webdataset() -> DatasetSpec:
+    return DatasetSpec(
+        id="webdataset",
+        summary="Pictures of yours in webdataset's shards, such as faces-{000..012}.tar: png, jpg "
+        "or webp, with cls, txt or json beside each",
+        target=_LOAD,
+        opens=f"{_HOME}.shards:open_shards",
+        describes=f"{_HOME}.shards:describe_shards",
+        suffixes=(".tar",),
+        reference="https://github.com/webdataset/webdataset",
+        modality="image",
+        levels=256,
+        embedders=_FIELD,
+        takes_path=True,
+        parameters=_ALIKE,
     )

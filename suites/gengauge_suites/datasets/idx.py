@@ -25,6 +25,7 @@ from gengauge.collection import SPLITS, WHOLE, Collection
 from gengauge.errors import UsageError
 from gengauge_suites.datasets.folder import readable
 from gengauge_suites.datasets.pictures import LEVELS, described, stamped
+from gengauge_suites.datasets.tree import check_link
 
 _UBYTE = 8  # the type of bytes
 _LONGEST = 4 + 4 * 255
@@ -149,6 +150,8 @@ def _found(path: Path) -> dict[str, tuple[Idx, Idx | None]]:
         match = _NAME.fullmatch(file.name)
         part = match and next((_PARTS[p] for p in _PARTS if p in match["stem"]), None)
         if match and part:
+            if file.is_symlink():
+                check_link(file, path.resolve())
             found.setdefault(part, {}).setdefault(match["what"], {})[match["stem"]] = file
     parts = {part: found[part] for part in SPLITS if "images" in found.get(part, {})}
     if not parts:

@@ -61,7 +61,7 @@ def scan(root: Path, stamped: bool = False) -> Tree:
                     continue
                 path = f"{inside}{entry.name}"
                 if entry.is_symlink():
-                    _check_link(Path(entry.path), home)
+                    check_link(Path(entry.path), home)
                 elif entry.is_dir(follow_symlinks=False):
                     folders.append(f"{path}/")
                     continue
@@ -76,7 +76,8 @@ def scan(root: Path, stamped: bool = False) -> Tree:
     return tree
 
 
-def _check_link(link: Path, home: Path) -> None:
+def check_link(link: Path, home: Path) -> None:
+    """Raise ``UsageError`` unless ``link`` leads to a file within ``home``."""
     try:
         target = link.resolve(strict=True)
     except (OSError, RuntimeError):  # it leads nowhere, or in a circle
