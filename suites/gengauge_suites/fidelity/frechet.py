@@ -65,7 +65,7 @@ def fd_infinity(evidence: Evidence, embedder: Embedder, method: str = "jackknife
 def _score(
     evidence: Evidence, value: float, interval: Interval, protocol: dict[str, str] | None = None
 ) -> Score:
-    n, m = len(evidence.samples), len(evidence.reference)
+    n, m = len(evidence.samples), evidence.n_reference
     return Score(value, interval, n_samples=n, n_reference=m, protocol=dict(protocol or {}))
 
 
