@@ -15,7 +15,7 @@ from gengauge.data import Dataset, Split
 from gengauge.errors import UnsupportedError
 from gengauge.metric import Embedder
 from gengauge.model import Condition, Guided, Model, asked_of
-from gengauge.rows import Rows
+from gengauge.rows import Held, Rows
 from gengauge.summary import Summary
 from gengauge.units import in_units
 
@@ -146,6 +146,10 @@ class Evidence:
     def summary(self, embedder: Embedder) -> Summary | None:
         """Return the moments that stand for the reference; None where its examples are known."""
         return None
+
+    def all_samples(self, embedder: Embedder) -> Rows:
+        """Return the features of all samples, to be read in blocks."""
+        return Held(self.sample_features(embedder))
 
     def resampled(self, samples: Tensor) -> Evidence:
         """Return the same trial's evidence of other ``samples`` ``[n, *event]``."""

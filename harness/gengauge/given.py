@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -177,8 +177,20 @@ class GivenEvidence(Evidence):
         return samples, Held(self.features_of(embedder, "test"))
 
     def summary(self, embedder: Embedder) -> Summary | None:
-        """Return the statistics that stand for the reference, if there are only those."""
-        return self.told_by
+        """Return the statistics that stand for the reference, if there are only those.
+
+        ``UnsupportedError`` where they are of another embedder; ADM's have those of sFID too.
+        """
+        told = self.told_by
+        if told is None or embedder.id == told.embedder:
+            return told
+        if not told.field:
+            raise UnsupportedError(f"the reference's file holds statistics in {told.embedder}")
+        if not embedder.id.endswith("/spatial"):
+            return told
+        if told.spatial is None:
+            raise UnsupportedError("the reference's file holds no mu_s and sigma_s")
+        return replace(told, mean=told.spatial[0], covariance=told.spatial[1], spatial=None)
 
     def all_samples(self, embedder: Embedder) -> Rows:
         """Return the features of all samples."""

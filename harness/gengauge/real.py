@@ -208,18 +208,3 @@ def kept_of(n: int, most: int, seed: int) -> Tensor:
         return torch.arange(n)
     order = torch.randperm(n, generator=seeds.generator("kept", seed, n))
     return order[:most].sort().values
-
-
-def moments_of(intake: Intake, embedder: Embedder) -> tuple[Tensor, Tensor]:
-    """Return mean ``[d]`` and covariance ``[d, d]`` of all features, float64, read in blocks."""
-    rows = intake.rows(embedder)
-    assert rows is not None
-    total = torch.zeros(rows.width, dtype=torch.float64)
-    for x in rows.blocks():
-        total += x.to(torch.float64).sum(0)
-    mean = total / len(rows)
-    scatter = torch.zeros(rows.width, rows.width, dtype=torch.float64)
-    for x in rows.blocks():
-        centred = x.to(torch.float64) - mean
-        scatter += centred.T @ centred
-    return mean, scatter / (len(rows) - 1)

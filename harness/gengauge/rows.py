@@ -141,3 +141,20 @@ def picked(index: Tensor, read: Callable[[int, int], Tensor], shape: tuple[int, 
             place += len(part)
     assert out is not None
     return out
+
+
+def moments_of(rows: Rows) -> tuple[Tensor, Tensor]:
+    """Return mean ``[d]`` and covariance ``[d, d]`` (over n - 1) of all rows, float64.
+
+    >>> moments_of(Held(torch.tensor([[0.0], [2.0]])))
+    (tensor([1.], dtype=torch.float64), tensor([[2.]], dtype=torch.float64))
+    """
+    total = torch.zeros(rows.width, dtype=torch.float64)
+    for x in rows.blocks():
+        total += x.to(torch.float64).sum(0)
+    mean = total / len(rows)
+    scatter = torch.zeros(rows.width, rows.width, dtype=torch.float64)
+    for x in rows.blocks():
+        centred = x.to(torch.float64) - mean
+        scatter += centred.T @ centred
+    return mean, scatter / (len(rows) - 1)

@@ -13,21 +13,21 @@ from typing import Any
 import torch
 
 from gengauge import artifacts, captioned, provenance
+from gengauge.asking import asked_of_each
 from gengauge.benchmark import Benchmark
 from gengauge.bringing import Brought, check_alike, labels_as, limited
 from gengauge.code import code_fingerprint
 from gengauge.data import Dataset, Split
-from gengauge.errors import NothingSelectedError, UsageError
+from gengauge.errors import UsageError
 from gengauge.evidence import Conditioned
-from gengauge.intake import take_in
+from gengauge.intake import Intake, take_in
 from gengauge.loading import load_embedder
 from gengauge.metric import Embedder, KnowsLevels, Unready
-from gengauge.plan import Choice, Job, MetricChoice, known_suites, metrics_on, parse_choices
+from gengauge.plan import Choice, Job, MetricChoice, parse_choices
 from gengauge.real import Source, kept_of, opened_real, side_of, summary_real
 from gengauge.registry import Registry
 from gengauge.runner import description, tell
 from gengauge.scored import GIVEN, Real, Row, requests, score_row
-from gengauge.settings import read_settings
 from gengauge.store import Record, RunStore
 from gengauge.trial import Setting, Trial
 from gengauge.turns import Listener, Task
@@ -96,36 +96,15 @@ class Scoring:
 
     def _plan(self) -> None:
         """Choose embedders and metrics; ``NothingSelectedError`` where there are none."""
-        first = self._collections[0]
-        spec = self.source.spec
-        spec = replace(spec, modality=first.modality, levels=first.levels)
-        told = self.source.summary
-        asked = tuple(self.embedders) or ((told.embedder,) if told and told.embedder else ())
-        settings = read_settings(self.settings, self.registry)
-        suites = known_suites(self.suites, self.registry)
-        self._metrics = []
-        for found in self._collections:
-            labelled, captioned_ = found.labels is not None, found.captions is not None
-            mine = replace(
-                spec, labelled=spec.labelled or labelled, captioned=spec.captioned or captioned_
-            )
-            known = {"class": labelled, "caption": captioned_}
-            every = metrics_on(mine, suites, asked, self.registry, settings)
-            self._metrics.append(tuple(
-                m for m in every if self.suites
-                or (not m.spec.needs_model and known.get(m.spec.condition, not m.spec.condition))
-            ))  # fmt: skip
-        if not any(self._metrics):
-            named = ", ".join(e.id for e in self.registry.embedders.values()
-                              if first.modality in e.modalities)  # fmt: skip
-            raise NothingSelectedError(
-                f"no metric of samples alone is defined on this {first.modality} reference as it "
-                f"was asked for; name an --embedder ({named}) or another suite"
-            )
+        levels = self._collections[0].levels
+        self._metrics = asked_of_each(
+            self._collections, self.source, self.registry, self.suites, self.embedders,
+            self.settings,
+        )  # fmt: skip
         names = dict.fromkeys(m.embedder for ms in self._metrics for m in ms if m.embedder)
         self.setting = Setting(
             self.store, {"name": "score", "version": VERSION}, self.most, self.device,
-            uuid.uuid4().hex[:12], {n: self._embedder(n, first.levels) for n in names}, {},
+            uuid.uuid4().hex[:12], {n: self._embedder(n, levels) for n in names}, {},
         )  # fmt: skip
 
     def _embedder(self, id_: str, levels: int | None) -> Embedder:
@@ -239,6 +218,7 @@ class Scoring:
         report = partial(self.setting.on_progress, "read")
         root = self.store.folder / FOLDER
         intake = take_in(collection, root, self._ready, brought.text, report)
+        self._check_widths(intake, real)
         side, split = side_of(intake, kept_of(collection.count, self.most, self.seed))
         asked = {}
         if split.labels is not None:
@@ -249,6 +229,16 @@ class Scoring:
             task.trial.label, task.job.choice, task.missing, side, asked, intake.sha256,
             collection.count, brought.text,
         )  # fmt: skip
+
+    def _check_widths(self, intake: Intake, real: Real) -> None:
+        """Raise ``UsageError`` where the reference's moments are of another number of features."""
+        for embedder in self._ready.values() if real.summary else ():
+            rows, d = intake.rows(embedder), len(real.summary.mean) if real.summary else 0
+            if rows is not None and rows.width != d:
+                raise UsageError(
+                    f"the mean in '{self.source.text}' has {d} values, and {embedder.id} gives "
+                    f"{rows.width} features; name the embedder that it was made with"
+                )
 
     def _describe(self, real: Real) -> None:
         """Write what a reader needs: configuration, meanings of metrics, real examples."""
