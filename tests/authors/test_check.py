@@ -150,7 +150,10 @@ def test_what_is_installed_is_found_by_its_names(capsys: pytest.CaptureFixture[s
         ("./bare", "registers no plugin; add [project.entry-points.gengauge]"),
         ("./torn", "is not valid TOML"),
         ("./odd", "'odd module' is not the name of a module"),
-        ("./raises.py", "plugin 'raises' cannot be used: ZeroDivisionError"),
+        (
+            "./raises.py",
+            "plugin 'raises' cannot be used: ZeroDivisionError: division by zero (raises.py:1)",
+        ),
         ("./idle.py", "implements no gengauge hook; decorate a function"),
         ("./typo.py", "unknown hook 'gengauge_model'; did you mean 'gengauge_models'?"),
     ],

@@ -87,16 +87,25 @@ def test_the_index_names_each_and_says_what_it_says_of_itself() -> None:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which all examples were installed, by one call of pip."""
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project of a new plugin, as the command writes it."""
+    folder = tmp_path_factory.mktemp("new")
+    command = [sys.executable, "-m", "gengauge", "plugins", "new", "Gengauge_Swirl.Two"]
+    subprocess.run(command, cwd=folder, env=environment(), check=True, timeout=120)
+    return folder / "gengauge-swirl-two"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory, fresh: Path) -> Path:
+    """A folder into which all examples and the new project were installed, by one call of pip."""
     folder = tmp_path_factory.mktemp("examples")
     for project in PROJECTS:  # as pip does it, without a process for each
         list(WheelBuilder(str(project)).build(directory=str(folder / "wheels")))
     wheels = sorted((folder / "wheels").glob("*.whl"))
     assert len(wheels) == len(PROJECTS)
-    flags = ["--no-deps", "--no-index", "--no-compile", "--disable-pip-version-check", "-q"]
+    flags = ["--no-deps", "--no-index", "--no-build-isolation", "--no-compile", "-q"]
     command = [sys.executable, "-m", "pip", "install", *flags, "--target", folder / "site"]
-    subprocess.run([*command, *wheels], check=True, timeout=120)
+    subprocess.run([*command, *wheels, fresh], check=True, timeout=120)
     return folder / "site"
 
 
@@ -109,8 +118,12 @@ def python(installed: Path, cwd: Path, *arguments: object) -> subprocess.Complet
     )  # fmt: skip
 
 
-def test_each_keeps_the_laws_where_it_is_installed(installed: Path, tmp_path: Path) -> None:
-    tests = [project / "test_laws.py" for project in PROJECTS]
+def test_each_keeps_the_laws_where_it_is_installed(
+    installed: Path, fresh: Path, tmp_path: Path
+) -> None:
+    """And so does the new project: its own tests are among them."""
+    tests = [*(project / "test_laws.py" for project in PROJECTS), fresh / "tests"]
+    assert (installed / "gengauge_swirl_two" / "py.typed").is_file()
     done = python(
         installed, tmp_path, "-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider",
         "--import-mode=importlib", f"--rootdir={EXAMPLES}", "-c", os.devnull, *tests,

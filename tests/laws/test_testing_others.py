@@ -24,9 +24,9 @@ from gengauge import (
 )
 from gengauge.registry import Registry
 from gengauge.statistics import Interval
-from gengauge.testing import Offer, standins
+from gengauge.testing import Offer, judge, standins
+from gengauge.testing.data_sets import DATASET_LAWS, DatasetCase
 from gengauge.testing.rehearsal import finished_run
-from gengauge.testing.subjects import there_is_data_for_it
 from gengauge.testing.worlds import POINTS, WORLDS, ThreeNormals, made
 
 KINDS = {
@@ -385,10 +385,48 @@ def test_a_registration_that_loads_torch_is_told(tmp_path, monkeypatch):
 def test_what_no_data_fits_is_skipped_and_says_what_to_do():
     spec = replace(metric("honest"), modalities=("image",), levelled=False)
     [verdict] = verdicts(spec)
-    assert (verdict.law, verdict.outcome) == (there_is_data_for_it.__name__, "skipped")
+    assert (verdict.law, verdict.outcome) == ("it_can_be_tried", "skipped")
     assert "name one with --dataset" in verdict.message
+    offer = Offer(None, {"metrics": [spec]}, Registry, given=POINTS)
+    [verdict] = [v for subject in offer.subjects() for v in subject.verdicts()]
+    assert verdict.message == "it is not for its data (tiny/points)"
+
+
+def test_what_is_not_here_is_skipped_and_named():
+    model = replace(standins.gengauge_models()[0], requires=("not_there_at_all",), extras=("moon",))
+    file = DatasetSpec(
+        id="f", summary="s", target=f"{HERE}:sound", modality="points", takes_path=True
+    )
+    offer = Offer(None, {"models": [model], "datasets": [file]}, Registry)
+    said = [v.message for subject in offer.subjects() for v in subject.verdicts()]
+    assert said == [
+        "needs not_there_at_all: pip install 'gengauge[moon]'",
+        "it reads a file of the user's, and there is none here",
+    ]
 
 
 def test_a_data_set_may_be_named():
     offer = Offer(None, {"metrics": [metric("honest")]}, Registry, given=POINTS)
     assert [subject.on for subject in offer.subjects()] == ["tiny/points"]
+
+
+def test_an_embedder_is_tried_on_data_that_is_judged_in_it():
+    own = dataset("sound", embedders=("tiny/projection",))
+    offer = Offer(None, {"embedders": [embedder("Fine")], "datasets": [own]}, Registry)
+    assert [s.on for s in offer.subjects() if s.kind == "embedder"] == ["d"]
+
+
+def test_data_that_cannot_be_had_is_no_fault_of_what_is_tried_on_it():
+    offer = Offer(None, {"metrics": [metric("honest")]}, Registry, given=dataset("not_there"))
+    [verdict] = [v for subject in offer.subjects() for v in subject.verdicts()]
+    assert verdict.outcome == "skipped"
+    assert "dataset 'd' cannot be loaded" in verdict.message
+
+
+def test_pictures_of_many_pixels_are_more_than_can_be_counted():
+    x = torch.randint(256, (300, 3, 32, 32), dtype=torch.uint8)
+    data = Dataset("d", "image", Split(x[:200]), Split(x[200:250]), Split(x[250:]), levels=256)
+    case = DatasetCase(replace(dataset("sound"), modality="image", levels=256))
+    case.__dict__["dataset"] = data
+    judged = judge(DATASET_LAWS[2], case)
+    assert (judged.law, judged.outcome) == ("test_examples_are_not_trained_on", "held")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 from gengauge.errors import UsageError
 from gengauge.hooks import PROJECT
 from gengauge.registry import Plugin, Registry
+
+_LINE = re.compile(r'File "(.+?)", line (\d+)')
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,14 @@ def _require_working(plugin: Plugin) -> None:
             "one of these, or the path of a project or file (./my-plugin)"
         )
     if plugin.error:
-        raise UsageError(f"{who} cannot be used: {plugin.error}; mend it and check again")
+        raise UsageError(f"{who} cannot be used: {plugin.error}{_place(plugin)}; mend it")
+
+
+def _place(plugin: Plugin) -> str:
+    """Return the line of the plugin's own code where importing it went wrong, or nothing."""
+    ours = str(Path(__file__).parents[1])
+    lines = [m for m in _LINE.findall(plugin.trace) if not m[0].startswith((ours, "<"))]
+    return f" ({Path(lines[-1][0]).name}:{lines[-1][1]})" if lines else ""
 
 
 def _is_path(text: str) -> bool:

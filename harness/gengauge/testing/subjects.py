@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from types import ModuleType
 from typing import Any
 
 from gengauge.data import Dataset
+from gengauge.errors import UsageError
 from gengauge.executor import ExecutorSpec
 from gengauge.loading import load_dataset
 from gengauge.publisher import PublisherSpec
@@ -24,7 +23,7 @@ from gengauge.specs import (
     ReportSpec,
     Spec,
 )
-from gengauge.testing.case import Case, NotApplicable, require
+from gengauge.testing.case import Case, NotApplicable
 from gengauge.testing.data_sets import DATASET_LAWS, DatasetCase
 from gengauge.testing.embedders import EMBEDDER_LAWS, EmbedderCase
 from gengauge.testing.laws import LAWS
@@ -42,16 +41,17 @@ from gengauge.testing.outputs import (
     ReportCase,
     executor_registry,
 )
-from gengauge.testing.verdicts import Law, Verdict, crashed, judge
+from gengauge.testing.registration import it_can_be_tried, registration_is_light
+from gengauge.testing.verdicts import Law, Verdict, judge
 from gengauge.testing.worlds import WORLDS, made
 
 LIMIT = 400  # examples of each split of a data set of the plugin's
-HEAVY = ("torch", "pandas", "sklearn", "matplotlib", "transformers")
 _SUMMED = {
     "mass", "latent-variable", "class-mass", "class-latent-variable", "observation-model",
     "variational-bound", "diffusion-decoder",
 }  # fmt: skip
 _EXHAUSTIVE = ("tiny/pair", "tiny/syllables")  # whose every example laws sum over
+_FILE = "it reads a file of the user's, and there is none here"
 _LISTENERS = ("gengauge_run_started", "gengauge_trial_finished")
 
 
@@ -72,11 +72,12 @@ class Subject:
 
     def judge(self, law: Law) -> Verdict:
         """Return how one law went, also where the case itself cannot be made."""
-        try:
-            case = self.case
-        except Exception as error:
-            return crashed(law, error)
-        return judge(law, case)
+
+        @wraps(law)
+        def asked(subject: Subject) -> None:
+            law(subject.case)
+
+        return judge(asked, self)
 
     def verdicts(self) -> Iterator[Verdict]:
         """Yield how each law went; the first must hold, or the others have nothing to say."""
@@ -129,7 +130,9 @@ class Offer:
         if isinstance(spec, ModelSpec | MetricSpec | EmbedderSpec):
             yield from self._on_data(kind, spec)
         elif isinstance(spec, DatasetSpec):
-            if not spec.takes_path:
+            if spec.takes_path:
+                yield _untried(kind, spec, _FILE)
+            else:
                 yield Subject(kind, spec.id, "", DATASET_LAWS, lambda: DatasetCase(spec))
         elif isinstance(spec, ReportSpec):
             yield Subject(kind, spec.id, "", REPORT_LAWS, lambda: ReportCase(spec))
@@ -144,10 +147,30 @@ class Offer:
 
     def _on_data(self, kind: str, spec: ModelSpec | MetricSpec | EmbedderSpec) -> Iterator[Subject]:
         found = list(self.data_for(spec))
+        why = self._why_not(spec, found)
+        if why:
+            yield _untried(kind, spec, why)
+            return
         for about in found:
             yield self._on(kind, spec, about)
-        if not found:
-            yield Subject(kind, spec.id, "", (there_is_data_for_it,), lambda: spec)
+
+    def _why_not(
+        self, spec: ModelSpec | MetricSpec | EmbedderSpec, found: list[DatasetSpec]
+    ) -> str:
+        """Return why ``spec`` cannot be tried here, or nothing."""
+        if isinstance(spec, ModelSpec) and spec.lacks:
+            return spec.lacks
+        if getattr(spec, "takes_path", False):
+            return _FILE
+        if found:
+            return ""
+        if self.given is None:
+            known = ", ".join(w.id for w in WORLDS)
+            return (
+                f"no data set of the plugin's fits it, and none of {known}; name one with --dataset"
+            )
+        fits = spec.fits(self.given) if isinstance(spec, ModelSpec) else ""
+        return f"it {fits or 'is not for its data'} ({self.given.id})"
 
     def _on(self, kind: str, spec: Any, about: DatasetSpec) -> Subject:
         if isinstance(spec, ModelSpec):
@@ -165,6 +188,10 @@ class Offer:
         """Yield the data sets to try ``spec`` on: the plugin's own, and small ones."""
         own = [s for s in self.specs.get("datasets", ()) if isinstance(s, DatasetSpec)]
         known = [self.given] if self.given else [s for s in own if not s.takes_path] + [*WORLDS]
+        if isinstance(spec, EmbedderSpec) and not self.given:
+            # it may take its own pictures only: those of a data set that is judged in it
+            theirs = [*own, *self.registry().datasets.values()]
+            known = [s for s in theirs if spec.id in s.embedders][:1] or known
         for about in known:
             if isinstance(spec, ModelSpec):
                 exhaustive = about.id in _EXHAUSTIVE and about.modality == "image"
@@ -178,33 +205,18 @@ class Offer:
                 yield about
 
 
-def there_is_data_for_it(spec: Spec) -> None:
-    """Some data set here fits: the plugin's own, or one of the small ones."""
-    raise NotApplicable(
-        f"none of {', '.join(w.id for w in WORLDS)} fits, and the plugin brings none that does; "
-        "name one with --dataset"
-    )
-
-
-def registration_is_light(module: str) -> None:
-    """Importing what registers loads no heavy library: `gengauge list` stays instant."""
-    code = f"import sys\nimport {module}\nprint(*({HEAVY} & sys.modules.keys()))"
-    code = code.replace(str(HEAVY), str(set(HEAVY)))
-    path = [p for p in sys.path if p] or ["."]
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys\nsys.path[:] = {path!r}\n{code}"],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    require(done.returncode == 0, f"a module {module} that can be imported",
-            " ".join(done.stderr.split()[-20:]), "mend what it imports")  # fmt: skip
-    heavy = done.stdout.split()
-    require(not heavy, "descriptions alone in the module of the entry point",
-            f"an import of {' and '.join(sorted(heavy))}",
-            "put the code into a module beside it, which target names")  # fmt: skip
+def _untried(kind: str, spec: Spec, why: str) -> Subject:
+    return Subject(kind, spec.id, "", (it_can_be_tried,), lambda: why)
 
 
 def _loaded(about: DatasetSpec) -> Dataset:
-    return made(about.id) if about in WORLDS else load_dataset(about, LIMIT)
+    """Return the data set; ``NotApplicable`` where it cannot be had, which its own laws tell."""
+    if about in WORLDS:
+        return made(about.id)
+    try:
+        return load_dataset(about, LIMIT)
+    except UsageError as error:
+        raise NotApplicable(str(error)) from None
 
 
 def _registry_with(module: str) -> Registry:
