@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -48,8 +49,20 @@ class Collection:
             yield self.read(i, min(i + size, self.count))
 
     def split(self) -> Split:
-        """Return all of it, read into memory once."""
-        x = torch.cat(list(self.blocks())) if self.count else self.read(0, 0)
+        """Return all of it, read into memory once; ``UsageError`` where it cannot fit there."""
+        first = self.read(0, min(BLOCK, self.count))
+        needed = self.count * first[:1].numel() * first.element_size()
+        there = psutil.virtual_memory().total
+        if needed > there:
+            raise UsageError(
+                f"its {self.count:,} examples of shape {list(self.event_shape)} take "
+                f"{needed / 1e9:,.0f} GB, and this machine has {there / 1e9:,.0f}; give fewer, or "
+                "smaller ones"
+            )
+        x = first.new_empty((self.count, *first.shape[1:]))
+        x[: len(first)] = first
+        for i, block in enumerate(self.blocks(start=len(first)), start=1):
+            x[i * BLOCK : i * BLOCK + len(block)] = block
         return Split(x, self.labels, self.captions, characters=self.characters)
 
 
