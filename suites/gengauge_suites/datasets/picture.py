@@ -129,9 +129,8 @@ def _resized(image: Image.Image, rule: Rule) -> Image.Image:
     square, bicubic = (rule.size, rule.size), Image.Resampling.BICUBIC
     if rule.resize == "pad":
         return ImageOps.pad(image, square, bicubic, color=0)
-    box = None
-    if rule.resize == "crop":
+    if rule.resize == "crop":  # first, for the filter of a box reaches out of it
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
-        box = (left, top, left + side, top + side)
-    return image.resize(square, bicubic, box=box)
+        image = image.crop((left, top, left + side, top + side))
+    return image.resize(square, bicubic)
