@@ -86,6 +86,8 @@ def test_sizes_are_reached_by_the_rule_that_is_named() -> None:
     assert (pad[:, :5] == 0).all()
     assert (pad[:, 15:] == 0).all()
     assert (pad[8:12, 5:15] == 200).all()
+    with pytest.raises(UsageError, match=r"has 1 x 100 pixels, too narrow for resize=pad"):
+        read(Image.new("L", (1, 100)), rule=Rule(20, "pad"))
     odd = Image.fromarray(images.values(0, 37, 64, 3))
     inside = odd.crop((13, 0, 50, 37)).resize((16, 16), Image.Resampling.BICUBIC)
     assert (read(odd, rule=Rule(16, "crop")) == planes(np.asarray(inside))).all()

@@ -93,7 +93,13 @@ def fitted(image: Image.Image, name: str, rule: Rule) -> Bytes:
     if image.mode != wanted:
         image = image.convert(wanted)
     if rule.size:
-        image = _resized(image, rule)
+        try:
+            image = _resized(image, rule)
+        except ValueError:  # a side of no pixels
+            raise UsageError(
+                f"'{name}' has {image.width} x {image.height} pixels, too narrow for resize=pad; "
+                "take it away, or give another rule"
+            ) from None
     values = np.asarray(image, dtype=np.uint8)
     return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
 
