@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -40,6 +40,7 @@ class Collection:
     characters: Tensor | None = None
     class_names: tuple[str, ...] = ()
     alphabet: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)  # of a table: names and what they hold
     stamp: str = ""  # tells this content from another's without reading it: sizes, times of change
 
     def blocks(self, size: int = BLOCK, start: int = 0) -> Iterator[Tensor]:
@@ -80,8 +81,26 @@ def dataset_of(parts: Mapping[str, Collection], id_: str, salt: str, revision: s
     one = next(iter(parts.values()))
     return Dataset(
         id_, one.modality, train, validation, test, one.levels, one.class_names,
-        revision=revision, alphabet=one.alphabet,
+        revision=revision, alphabet=one.alphabet, columns=one.columns,
     )  # fmt: skip
+
+
+def columns_differ(given: Iterable[str], expected: Iterable[str]) -> str:
+    """Return how the columns of a table differ from those expected of it; empty if they do not.
+
+    >>> columns_differ(["age", "size"], ["age", "height"])
+    "lacks the column 'height' and has 'size' besides"
+    >>> columns_differ(["height", "age"], ["age", "height"])
+    "has 'height' as column 1 and not 'age'"
+    """
+    names, wanted = list(given), list(expected)
+    lacks = [f"lacks the column '{n}'" for n in wanted if n not in names][:1]
+    more = [f"has '{n}' besides" for n in names if n not in wanted][:1]
+    moved = (
+        f"has '{a}' as column {i} and not '{b}'"
+        for i, (a, b) in enumerate(zip(names, wanted, strict=False), 1) if a != b
+    )  # fmt: skip
+    return " and ".join(lacks + more) or next(moved, "")
 
 
 def _divided(part: Collection, sizes: tuple[int, ...], salt: str) -> list[Split]:

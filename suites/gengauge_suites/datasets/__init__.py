@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gengauge.hooks import hookimpl
 from gengauge.specs import DatasetSpec
+from gengauge_suites.datasets.brought_tables import table_files
 
 _POINTS = {
     "eight-gaussians": "Eight round modes on a circle: does a model find every mode?",
@@ -73,6 +74,7 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         modality="points",
         takes_path=True,
     )
+    yield from table_files()
     yield from _texts()
 
 

@@ -1,0 +1,135 @@
+"""Opens tables of the user's: a file, a folder or a pattern of files, by part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gengauge.collection import SPLITS, WHOLE, Collection, columns_differ
+from gengauge.errors import UsageError
+from gengauge_suites.datasets.tabular.block import Block
+from gengauge_suites.datasets.tabular.columns import Columns
+from gengauge_suites.datasets.tabular.delimited import Reader
+from gengauge_suites.datasets.tabular.spill import Spill
+
+CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+PARQUET = (".parquet", ".pq")
+_PARTS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation",
+          "val": "validation", "dev": "validation", "test": "test"}  # fmt: skip
+_NAMED = re.compile(rf"({'|'.join(sorted(_PARTS, key=len, reverse=True))})(?![a-zA-Z0-9]).*", re.I)
+
+Read = Callable[[Path], Iterator[Block]]
+
+
+def open_csv(path: Path, options: Mapping[str, Any]) -> dict[str, Collection]:
+    """Return the rows of CSV files, float32 ``[n, d]``, by part."""
+    return _open(path, options, CSV, Reader.of(options).blocks)
+
+
+def open_parquet(path: Path, options: Mapping[str, Any]) -> dict[str, Collection]:
+    """Return the rows of parquet files, float32 ``[n, d]``, by part."""
+    from gengauge_suites.datasets.tabular.columnar import blocks
+
+    return _open(path, options, PARQUET, blocks)
+
+
+def files_of(path: Path, endings: tuple[str, ...]) -> dict[str, list[Path]]:
+    """Return the files that ``path`` names, by part: all, or train, validation and test.
+
+    A folder or a pattern with ``*`` is one table in shards, or parts where the names of the files
+    begin so. ``UsageError`` where there are none, or where a link leads out of the folder.
+    """
+    if "*" in path.name and not path.exists():
+        folder, found = path.parent, sorted(p for p in path.parent.glob(path.name))
+    elif path.is_dir():
+        folder, found = path, sorted(p for p in path.iterdir() if p.name.endswith(endings))
+    else:
+        return {WHOLE: [path]}
+    if not found:
+        raise UsageError(f"'{path}' holds no file that ends in {', '.join(endings)}")
+    for file in found:
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise UsageError(
+                f"'{file}' is a link that leads out of '{folder}'; copy the file there"
+            )
+    named = {file: _PARTS[m[1].lower()] for file in found if (m := _NAMED.fullmatch(file.name))}
+    odd = next((file for file in found if file not in named), None)
+    if named and odd:
+        raise UsageError(
+            f"'{odd}' is neither train, validation nor test, and '{next(iter(named)).name}' beside "
+            "it is; name all files so, or none"
+        )
+    if not named:
+        return {WHOLE: found}
+    return {
+        part: [f for f in found if named[f] == part] for part in SPLITS if part in named.values()
+    }
+
+
+def _open(
+    path: Path, options: Mapping[str, Any], endings: tuple[str, ...], read: Read
+) -> dict[str, Collection]:
+    files = files_of(path, endings)
+    stamp = " ".join(_stamp(file) for part in files.values() for file in part)
+    columns, spills = _spilled(files, options, read)
+    modality = str(options["as"])
+    return {part: spill.collection(columns, modality, stamp) for part, spill in spills.items()}
+
+
+def _stamp(file: Path) -> str:
+    known = file.stat()
+    return f"{file.name} {known.st_size} {known.st_mtime_ns}"
+
+
+def _spilled(
+    files: Mapping[str, Sequence[Path]], options: Mapping[str, Any], read: Read
+) -> tuple[Columns, dict[str, Spill]]:
+    """Read every row once, so that what is wrong with any is said before anything is done."""
+    columns: Columns | None = None
+    names: tuple[str, ...] = ()
+    spills: dict[str, Spill] = {}
+    for part, file in ((part, file) for part, some in files.items() for file in some):
+        for block in read(file):
+            if columns is None:
+                names = tuple(block.cells)
+                columns = Columns.of(block.file, names, options)
+                if columns.split and part != WHOLE:
+                    raise UsageError(
+                        f"split={columns.split}: the files are parts already; leave it out"
+                    )
+            elif tuple(block.cells) != names:
+                raise UsageError(
+                    f"'{file}' {columns_differ(block.cells, names)}, unlike the files before; give "
+                    "all of them the same columns"
+                )
+            for name, rows in _parts(columns, block, part):
+                _keep(columns, rows, spills.setdefault(name, Spill()))
+    assert columns is not None
+    columns.finished()
+    return columns, spills
+
+
+def _keep(columns: Columns, block: Block, spill: Spill) -> None:
+    labels = columns.codes(block, columns.label) if columns.label else None
+    spill.add(columns.numbers(block), labels)
+
+
+def _parts(columns: Columns, block: Block, part: str) -> Iterable[tuple[str, Block]]:
+    """Yield the block, or its rows of each part where a column says which they are of."""
+    if not columns.split:
+        yield part, block
+        return
+    codes = columns.codes(block, columns.split)
+    known = list(columns.values[columns.split].numbers)
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        if known[code].lower() not in _PARTS:
+            raise block.wrong(
+                columns.split, int(rows[0]),
+                f"{known[code]!r:.60} is no part; write train, validation or test",
+            )  # fmt: skip
+        yield _PARTS[known[code].lower()], block.chosen(rows)
