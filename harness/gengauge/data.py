@@ -144,6 +144,7 @@ class Dataset:
     revision: str = "1"
     alphabet: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    copies: Mapping[str, int] = field(default_factory=dict)  # between splits; empty: not counted
 
     @property
     def event_shape(self) -> tuple[int, ...]:

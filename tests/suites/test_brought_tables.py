@@ -72,7 +72,8 @@ def test_columns_have_types_and_rows_are_all_there(frame: pd.DataFrame) -> None:
         (np.float32(h), np.float32(a), float(s), found.class_names.index(c))
         for h, a, s, c, _ in frame.itertuples(index=False)
     }
-    rows = {(*map(np.float32, x.tolist()), int(y)) for s in splits for x, y in zip(s.x, s.labels)}
+    pairs = [pair for s in splits for pair in zip(s.x, s.labels, strict=True)]
+    rows = {(*map(np.float32, x.tolist()), int(y)) for x, y in pairs}
     assert rows == expected
 
 
@@ -213,7 +214,8 @@ def test_numbers_that_stay_apart_over_blocks(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_column_says_which_part_a_row_is_of() -> None:
-    rows = [f"{i},{'train val test'.split()[i % 3]}\n" for i in range(30)]
+    names = ("train", "val", "test")
+    rows = [f"{i},{names[i % 3]}\n" for i in range(30)]
     Path("t.csv").write_text("a,part\n" + "".join(rows))
     found = data("csv:t.csv[split=part]")
     assert found.test.x.flatten().tolist() == list(range(2, 30, 3))
