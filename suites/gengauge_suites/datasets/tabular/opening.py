@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gengauge.collection import SPLITS, WHOLE, Collection, columns_differ
+from gengauge.collection import WHOLE, Collection, columns_differ
 from gengauge.errors import UsageError
+from gengauge_suites.datasets.sharded import PARTS, files_of, stamp_of
 from gengauge_suites.datasets.tabular.block import Block
 from gengauge_suites.datasets.tabular.columns import Columns
 from gengauge_suites.datasets.tabular.delimited import Reader
@@ -18,10 +18,6 @@ from gengauge_suites.datasets.tabular.spill import Spill
 
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 PARQUET = (".parquet", ".pq")
-_PARTS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation",
-          "val": "validation", "dev": "validation", "test": "test"}  # fmt: skip
-_NAMED = re.compile(rf"({'|'.join(sorted(_PARTS, key=len, reverse=True))})(?![a-zA-Z0-9]).*", re.I)
-
 Read = Callable[[Path], Iterator[Block]]
 
 
@@ -37,52 +33,14 @@ def open_parquet(path: Path, options: Mapping[str, Any]) -> dict[str, Collection
     return _open(path, options, PARQUET, blocks)
 
 
-def files_of(path: Path, endings: tuple[str, ...]) -> dict[str, list[Path]]:
-    """Return the files that ``path`` names, by part: all, or train, validation and test.
-
-    A folder or a pattern with ``*`` is one table in shards, or parts where the names of the files
-    begin so. ``UsageError`` where there are none, or where a link leads out of the folder.
-    """
-    if "*" in path.name and not path.exists():
-        folder, found = path.parent, sorted(p for p in path.parent.glob(path.name))
-    elif path.is_dir():
-        folder, found = path, sorted(p for p in path.iterdir() if p.name.endswith(endings))
-    else:
-        return {WHOLE: [path]}
-    if not found:
-        raise UsageError(f"'{path}' holds no file that ends in {', '.join(endings)}")
-    for file in found:
-        if not file.resolve().is_relative_to(folder.resolve()):
-            raise UsageError(
-                f"'{file}' is a link that leads out of '{folder}'; copy the file there"
-            )
-    named = {file: _PARTS[m[1].lower()] for file in found if (m := _NAMED.fullmatch(file.name))}
-    odd = next((file for file in found if file not in named), None)
-    if named and odd:
-        raise UsageError(
-            f"'{odd}' is neither train, validation nor test, and '{next(iter(named)).name}' beside "
-            "it is; name all files so, or none"
-        )
-    if not named:
-        return {WHOLE: found}
-    return {
-        part: [f for f in found if named[f] == part] for part in SPLITS if part in named.values()
-    }
-
-
 def _open(
     path: Path, options: Mapping[str, Any], endings: tuple[str, ...], read: Read
 ) -> dict[str, Collection]:
     files = files_of(path, endings)
-    stamp = " ".join(_stamp(file) for part in files.values() for file in part)
+    stamp = stamp_of(files)
     columns, spills = _spilled(files, options, read)
     modality = str(options["as"])
     return {part: spill.collection(columns, modality, stamp) for part, spill in spills.items()}
-
-
-def _stamp(file: Path) -> str:
-    known = file.stat()
-    return f"{file.name} {known.st_size} {known.st_mtime_ns}"
 
 
 def _spilled(
@@ -127,9 +85,9 @@ def _parts(columns: Columns, block: Block, part: str) -> Iterable[tuple[str, Blo
     known = list(columns.values[columns.split].numbers)
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
-        if known[code].lower() not in _PARTS:
+        if known[code].lower() not in PARTS:
             raise block.wrong(
                 columns.split, int(rows[0]),
                 f"{known[code]!r:.60} is no part; write train, validation or test",
             )  # fmt: skip
-        yield _PARTS[known[code].lower()], block.chosen(rows)
+        yield PARTS[known[code].lower()], block.chosen(rows)
