@@ -112,8 +112,8 @@ def test_archives_that_are_none_lead_out_or_are_cut_off(tmp_path: Path) -> None:
     whole = pack(tmp_path / "whole.tar", sample(0) + sample(1)).read_bytes()
     link(tmp_path / "link.tar")
     (tmp_path / "cut.tar").write_bytes(whole[:1700])
-    (tmp_path / "short.tar").write_bytes(whole[: 512 * 7 + 100])
-    (tmp_path / "spoilt.tar").write_bytes(whole[: 512 * 7] + b"x" * 512 + whole[512 * 8 :])
+    (tmp_path / "short.tar").write_bytes(whole[: 512 * 6 + 100])
+    (tmp_path / "spoilt.tar").write_bytes(whole[: 512 * 6] + b"x" * 512 + whole[512 * 7 :])
     (tmp_path / "packed.tar").write_bytes(gzip.compress(whole))
     (tmp_path / "empty.tar").touch()
     (tmp_path / "folder").mkdir()
@@ -121,7 +121,7 @@ def test_archives_that_are_none_lead_out_or_are_cut_off(tmp_path: Path) -> None:
     for name, said in (
         ("link.tar", "holds '0.png', a link or no plain file"),
         ("cut.tar", "is cut off in 'a/0000.png'; get it again"),
-        ("short.tar", "is no whole tar file .unexpected end of data"),
+        ("short.tar", "is no whole tar file .unexpected end of data|it ends in"),
         ("spoilt.tar", "is no whole tar file .it ends in what is no header"),
         ("packed.tar", "is no whole tar file .*unpack it"),
         ("empty.tar", "is no whole tar file|holds no samples"),

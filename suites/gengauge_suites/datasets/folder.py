@@ -89,9 +89,12 @@ class _Folder:
 
     def collection(self, paths: Sequence[str], rule: Rule, known: Mapping[str, Any]) -> Collection:
         root = self.tree.root
-        names = [shown(str(root / path)) for path in paths]
-        get = decoded(names, lambda i: (root / paths[i]).open("rb"), rule)
-        return gathered(names, get, **known)
+
+        def name(i: int) -> str:
+            return shown(str(root / paths[i]))
+
+        get = decoded(name, lambda i: (root / paths[i]).open("rb"), rule)
+        return gathered(len(paths), name, get, **known)
 
 
 def _parts(tree: Tree) -> tuple[int, dict[str, list[str]]]:

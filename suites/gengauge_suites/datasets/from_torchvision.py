@@ -56,30 +56,15 @@ def describe_torchvision(path: str, options: Mapping[str, Any]) -> dict[str, Any
 def _collection(name: str, one: Any, rule: Rule, known: Mapping[str, Any]) -> Collection:
     from PIL import Image
 
-    names = _Names(name, len(one))
-
     def get(i: int) -> Bytes:
         image = one[i][0]
         if not isinstance(image, Image.Image):
             raise UsageError(
                 f"torchvision's {name} gives {type(image).__name__}; expected one of pictures"
             )
-        return fitted(image, names[i], rule)
+        return fitted(image, f"{name} {i}", rule)
 
-    return gathered(names, get, **known)
-
-
-class _Names(Sequence[str]):
-    """What pictures are called that have no file of their own."""
-
-    def __init__(self, name: str, count: int) -> None:
-        self.name, self.n = name, count
-
-    def __len__(self) -> int:
-        return self.n
-
-    def __getitem__(self, i: Any) -> Any:
-        return f"{self.name} {i}"
+    return gathered(len(one), lambda i: f"{name} {i}", get, **known)
 
 
 def _sets(name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

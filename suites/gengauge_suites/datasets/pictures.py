@@ -40,10 +40,12 @@ def described(shape: Sequence[int], labelled: bool, captioned: bool, levels: int
     }  # fmt: skip
 
 
-def gathered(names: Sequence[str], get: Callable[[int], Bytes], **known: Any) -> Collection:
-    """Return the pictures that ``get`` returns by number, ``[C, H, W]`` each.
+def gathered(
+    count: int, name: Callable[[int], str], get: Callable[[int], Bytes], **known: Any
+) -> Collection:
+    """Return ``count`` pictures that ``get`` returns by number, ``[C, H, W]`` each.
 
-    The first says what all are like; another is refused, by its name in ``names``.
+    The first says what all are like; another is refused by its ``name``.
     """
     shape = get(0).shape
 
@@ -52,25 +54,27 @@ def gathered(names: Sequence[str], get: Callable[[int], Bytes], **known: Any) ->
         for i in range(start, stop):
             one = get(i)
             if one.shape != shape:
-                raise _unlike(names[i], one.shape, names[0], shape)
+                raise _unlike(name(i), one.shape, name(0), shape)
             x[i - start] = one
         return torch.from_numpy(x)
 
-    return Collection("image", len(names), shape, read, LEVELS, **known)
+    return Collection("image", count, shape, read, LEVELS, **known)
 
 
 def decoded(
-    names: Sequence[str], opened: Callable[[int], AbstractContextManager[IO[bytes]]], rule: Rule
+    name: Callable[[int], str],
+    opened: Callable[[int], AbstractContextManager[IO[bytes]]],
+    rule: Rule,
 ) -> Callable[[int], Bytes]:
     """Return what decodes the picture of a number out of the file that ``opened`` gives."""
 
     def get(i: int) -> Bytes:
         try:
             with opened(i) as stream:
-                return decode(stream, names[i], rule)
+                return decode(stream, name(i), rule)
         except OSError as error:
             raise UsageError(
-                f"'{names[i]}' cannot be read: {error.strerror}; allow it, or take it away"
+                f"'{name(i)}' cannot be read: {error.strerror}; allow it, or take it away"
             ) from None
 
     return get

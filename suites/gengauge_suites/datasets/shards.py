@@ -65,8 +65,10 @@ def _collection(items: Sequence[Sample], rule: Rule, known: Mapping[str, Any]) -
             stream.seek(items[i].start)
             yield io.BytesIO(stream.read(items[i].size))
 
-    return gathered([str(item) for item in items], decoded(list(map(str, items)), opened, rule),
-                    **known)  # fmt: skip
+    def name(i: int) -> str:
+        return str(items[i])
+
+    return gathered(len(items), name, decoded(name, opened, rule), **known)
 
 
 def _listed(files: Sequence[Path]) -> list[Sample]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,29 +52,34 @@ def scan(root: Path, stamped: bool = False) -> Tree:
     """
     tree, digest = Tree(root), hashlib.sha256()
     home = root.resolve()
-    found: dict[str, os.stat_result | None] = {}
-    folders = [""]
-    while folders:
-        inside = folders.pop()
-        with os.scandir(root / inside) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") or entry.name == _SKIPPED:
-                    continue
-                path = f"{inside}{entry.name}"
-                if entry.is_symlink():
-                    check_link(Path(entry.path), home)
-                elif entry.is_dir(follow_symlinks=False):
-                    folders.append(f"{path}/")
-                    continue
-                _sort_in(tree, entry, path)
-                found[path] = entry.stat() if stamped else None
-    tree.pictures.sort(key=natural)
-    for path in tree.pictures + sorted(tree.metadata) if stamped else ():
-        known = found[path]
-        assert known is not None
-        digest.update(os.fsencode(path) + f"\0{known.st_size} {known.st_mtime_ns}\0".encode())
+    for path, entry in _entries(root):
+        if entry.is_symlink():
+            check_link(Path(entry.path), home)
+        if _sort_in(tree, entry, path) and stamped:
+            known = entry.stat()
+            digest.update(os.fsencode(path) + f"\0{known.st_size} {known.st_mtime_ns}\0".encode())
     tree.stamp = digest.hexdigest()[:16] if stamped else ""
     return tree
+
+
+def _entries(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield files and links beneath ``root`` in natural order, one folder in memory at a time."""
+    stack = [_listed(root, "")]
+    while stack:
+        for path, entry in stack[-1]:
+            if entry.is_dir(follow_symlinks=False):
+                stack.append(_listed(root, f"{path}/"))
+                break
+            yield path, entry
+        else:
+            stack.pop()
+
+
+def _listed(root: Path, inside: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    with os.scandir(root / inside) as entries:
+        found = [e for e in entries if not e.name.startswith(".") and e.name != _SKIPPED]
+    found.sort(key=lambda entry: natural(entry.name))
+    return ((f"{inside}{entry.name}", entry) for entry in found)
 
 
 def check_link(link: Path, home: Path) -> None:
@@ -92,7 +98,8 @@ def check_link(link: Path, home: Path) -> None:
         )
 
 
-def _sort_in(tree: Tree, entry: os.DirEntry[str], path: str) -> None:
+def _sort_in(tree: Tree, entry: os.DirEntry[str], path: str) -> bool:
+    """Take a file in where it belongs; return whether what it holds will be read."""
     name = entry.name.lower()
     stem, dot, ending = name.rpartition(".")
     suffix = f".{ending}" if dot else ""
@@ -100,14 +107,16 @@ def _sort_in(tree: Tree, entry: os.DirEntry[str], path: str) -> None:
         tree.others.append(path)
     elif suffix in SUFFIXES:
         tree.pictures.append(path)
+        return True
     elif name in METADATA:
         tree.metadata.append(path)
-    elif suffix in _BESIDE or _LEFT & {name, stem}:
-        return
-    else:
+        return True
+    elif suffix not in _BESIDE and not _LEFT & {name, stem}:
         with open(entry.path, "rb") as stream:  # noqa: PTH123
-            known = _MAGIC.match(stream.read(12))
+            known = bool(_MAGIC.match(stream.read(12)))
         (tree.pictures if known else tree.others).append(path)
+        return known
+    return False
 
 
 def check(tree: Tree, skip: bool) -> None:
