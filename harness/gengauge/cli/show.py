@@ -96,6 +96,7 @@ def _opened(id_: str, registry: Registry) -> dict[str, Any]:
     assert isinstance(spec, DatasetSpec)
     data = load_dataset(spec)
     parts = {part: getattr(data, part) for part in ("train", "validation", "test")}
+    usual = {p.name: p.default for p in spec.parameters}
     captioned = [part for part, split in parts.items() if split.captions is not None]
     return {
         "id": id_, "is": "dataset", "modality": data.modality, "levels": data.levels,
@@ -103,7 +104,7 @@ def _opened(id_: str, registry: Registry) -> dict[str, Any]:
         "classes": list(data.class_names), "captions in": captioned,
         "examples": {part: len(split) for part, split in parts.items()},
         "copies": dict(data.copies), "fingerprint": data.fingerprint,
-        "options": {k: v for k, v in spec.arguments.items() if v not in ("", None)},
+        "options": {k: v for k, v in spec.arguments.items() if k not in usual or v != usual[k]},
         **_fits(spec, registry),
     }  # fmt: skip
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from gengauge.hooks import hookimpl
 from gengauge.specs import DatasetSpec
 from gengauge_suites.datasets.brought import brought
+from gengauge_suites.datasets.brought_hub import hub_names
 from gengauge_suites.datasets.brought_tables import table_files
 from gengauge_suites.datasets.brought_text import text_files
 
@@ -68,6 +69,7 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
     )
     yield from brought()
     yield from table_files()
+    yield from hub_names()
     yield from _texts()
     yield from text_files()
 

@@ -8,16 +8,21 @@ from gengauge.parameters import Parameter
 from gengauge.specs import DatasetSpec
 
 _HOME = "gengauge_suites.datasets.tabular"
+DROP = Parameter("drop", "", "columns to leave out, A;B")
+ONEHOT = Parameter(
+    "onehot", "", "columns of categories, A;B: each value becomes a column of 0 and 1"
+)
+AS = Parameter(
+    "as", "table", "table: columns in units of their own; points: coordinates in one unit",
+    choices=("table", "points"),
+)  # fmt: skip
 _USES = (
     Parameter("label", "", "column of classes"),
-    Parameter("drop", "", "columns to leave out, A;B"),
-    Parameter("onehot", "", "columns of categories, A;B: each value becomes a column of 0 and 1"),
+    DROP,
+    ONEHOT,
     Parameter("split", "", "column that says train, validation or test"),
-    Parameter(
-        "as", "table", "table: columns in units of their own; points: coordinates in one unit",
-        choices=("table", "points"),
-    ),
-)  # fmt: skip
+    AS,
+)
 _WRITTEN = (
     Parameter("sep", "", "separator, or semicolon, tab, pipe, space; default: comma, tab in .tsv"),
     Parameter("header", "auto", "whether the first line names the columns",

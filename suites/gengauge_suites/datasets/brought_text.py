@@ -7,6 +7,15 @@ from collections.abc import Iterable
 from gengauge.parameters import Parameter
 from gengauge.specs import DatasetSpec
 
+WRITTEN = (
+    Parameter("tokens", "bytes", "bytes of UTF-8, or characters that occur in the file",
+              choices=("bytes", "characters")),
+    Parameter("length", 0, "tokens of a sequence; 0: of the longest line, or of the shortest with "
+              "fit=cut", minimum=0),
+    Parameter("fit", "refuse", "what becomes of lines of another length",
+              choices=("refuse", "cut", "pad", "cut-or-pad")),
+)  # fmt: skip
+
 
 def text_files() -> Iterable[DatasetSpec]:
     """Return the data sets that read text."""
@@ -28,18 +37,9 @@ def text_files() -> Iterable[DatasetSpec]:
         opens="gengauge_suites.datasets.lines:open_lines",
         describes="gengauge_suites.datasets.lines:describe",
         suffixes=(".txt", ".txt.gz"),
-        parameters=(
-            Parameter("tokens", "bytes", "bytes of UTF-8, or characters that occur in the file",
-                      choices=("bytes", "characters")),
-            Parameter("length", 0, "tokens of a sequence; 0: of the longest line, or of the "
-                      "shortest with fit=cut", minimum=0),
-            Parameter(
-                "fit", "refuse", "what becomes of lines of another length",
-                choices=("refuse", "cut", "pad", "cut-or-pad"),
-            ),
-        ),
+        parameters=WRITTEN,
         modality="text",
         levels=256,
         takes_path=True,
         embedders=("ngrams",),
-    )  # fmt: skip
+    )

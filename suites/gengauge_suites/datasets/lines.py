@@ -36,7 +36,18 @@ def open_lines(path: Path, options: Mapping[str, Any]) -> dict[str, Collection]:
     ``fit`` says what becomes of them.
     """
     files = files_of(path, ENDINGS)
-    found = {part: Lines.of(some, str(options["fit"])) for part, some in files.items()}
+    fit = str(options["fit"])
+    found = {
+        part: Lines.of(((str(file), _read(file)) for file in some), fit)
+        for part, some in files.items()
+    }
+    return encoded(found, options, stamp_of(files))
+
+
+def encoded(
+    found: Mapping[str, Lines], options: Mapping[str, Any], stamp: str
+) -> dict[str, Collection]:
+    """Return collections of lines, all parts of one alphabet and length, as the options ask."""
     code = Code(BYTES, "", 0)
     if options["tokens"] == "characters":
         alphabet = sorted(set().union(*(lines.characters() for lines in found.values())))
@@ -44,7 +55,6 @@ def open_lines(path: Path, options: Mapping[str, Any]) -> dict[str, Collection]:
     sizes = [size for lines in found.values() for size in lines.sizes(code)]
     usual = min(sizes, default=1) if options["fit"] == "cut" else max(sizes, default=1)
     length = int(options["length"]) or max(usual, 1)
-    stamp = stamp_of(files)
     return {
         part: lines.collection(replace(code, length=length), stamp) for part, lines in found.items()
     }
@@ -96,17 +106,20 @@ class Lines:
     ends: NDArray[np.int64]
     files: tuple[tuple[str, int], ...]  # each with the number of its first line here
     fit: str
+    unit: str = "line"
 
     @classmethod
-    def of(cls, files: Iterable[Path], fit: str) -> Lines:
-        """Return the lines of ``files``, one after the other."""
+    def of(
+        cls, sources: Iterable[tuple[str, Iterable[bytes]]], fit: str, unit: str = "line"
+    ) -> Lines:
+        """Return the lines of ``sources``, each with its name, one after the other."""
         spill = tempfile.TemporaryFile()  # noqa: SIM115 - it goes with the map of it
         ends: list[int] = []
         first: list[tuple[str, int]] = []
         total = 0
-        for file in files:
-            first.append((str(file), len(ends)))
-            for line in _read(file):
+        for name, lines in sources:
+            first.append((name, len(ends)))
+            for line in lines:
                 spill.write(line)
                 total += len(line)
                 ends.append(total)
@@ -114,7 +127,7 @@ class Lines:
         content = (
             np.memmap(spill, np.uint8, "r", shape=(total,)) if total else np.empty(0, np.uint8)
         )
-        return cls(content, np.array(ends, np.int64), tuple(first), fit)
+        return cls(content, np.array(ends, np.int64), tuple(first), fit, unit)
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -184,7 +197,7 @@ class Lines:
 
     def _wrong(self, i: int, problem: str) -> UsageError:
         file, first = next(pair for pair in reversed(self.files) if pair[1] <= i)
-        return UsageError(f"'{file}', line {i - first + 1}: {problem}")
+        return UsageError(f"'{file}', {self.unit} {i - first + 1}: {problem}")
 
 
 def _with_padding(alphabet: list[str], fit: str) -> Code:

@@ -28,15 +28,17 @@ def blocks(path: Path) -> Iterator[Block]:
         try:
             file = pq.ParquetFile(stream)
             _check_size(path, file.metadata)
-            kinds = {field.name: _kind(path, field) for field in file.schema_arrow}
+            kinds = kinds_of(file.schema_arrow)
             if len(kinds) != len(file.schema_arrow):
                 raise UsageError(f"'{path}' names two columns alike; give each a name of its own")
             first = 1
             for batch in file.iter_batches(ROWS):
-                yield _block(path, first, batch, kinds)
+                yield block_of(str(path), first, batch, kinds)
                 first += len(batch)
             if first == 1:
-                yield _block(path, 1, pa.RecordBatch.from_pylist([], file.schema_arrow), kinds)
+                yield block_of(
+                    str(path), 1, pa.RecordBatch.from_pylist([], file.schema_arrow), kinds
+                )
         except (pa.ArrowException, OSError) as error:
             said = " ".join(str(error).split())
             raise UsageError(
@@ -53,8 +55,12 @@ def _check_size(path: Path, metadata: Any) -> None:
         raise too_large(path, size)
 
 
-def _kind(path: Path, field: Any) -> str:
-    """Return the kind of a column; empty for text, of which the use decides."""
+def kinds_of(schema: Any) -> dict[str, str]:
+    """Return the kind of each column of an arrow schema; for what is no number, its type."""
+    return {field.name: _kind(field) for field in schema}
+
+
+def _kind(field: Any) -> str:
     from pyarrow import types
 
     type_ = field.type.value_type if types.is_dictionary(field.type) else field.type
@@ -75,9 +81,10 @@ def _is_text(type_: Any) -> bool:
     )
 
 
-def _block(path: Path, first: int, batch: Any, kinds: dict[str, str]) -> Block:
+def block_of(name: str, first: int, batch: Any, kinds: dict[str, str]) -> Block:
+    """Return rows of an arrow table or batch, of the file ``name``, from row ``first`` on."""
     cells = {name: _cells(batch.column(i), kinds[name]) for i, name in enumerate(kinds)}
-    return Block(str(path), first, cells, kinds)
+    return Block(name, first, cells, kinds)
 
 
 def _cells(column: Any, kind: str) -> Sequence[str] | NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,38 +37,38 @@ def _open(
     path: Path, options: Mapping[str, Any], endings: tuple[str, ...], read: Read
 ) -> dict[str, Collection]:
     files = files_of(path, endings)
-    stamp = stamp_of(files)
-    columns, spills = _spilled(files, options, read)
-    modality = str(options["as"])
-    return {part: spill.collection(columns, modality, stamp) for part, spill in spills.items()}
+    blocks = ((part, b) for part, some in files.items() for file in some for b in read(file))
+    return collections(blocks, options, stamp_of(files))
 
 
-def _spilled(
-    files: Mapping[str, Sequence[Path]], options: Mapping[str, Any], read: Read
-) -> tuple[Columns, dict[str, Spill]]:
-    """Read every row once, so that what is wrong with any is said before anything is done."""
+def collections(
+    blocks: Iterable[tuple[str, Block]], options: Mapping[str, Any], stamp: str
+) -> dict[str, Collection]:
+    """Return the rows of ``blocks``, each with its part, as the user's options use the columns.
+
+    Every row is read once here, so that what is wrong with any is said before anything is done.
+    """
     columns: Columns | None = None
     names: tuple[str, ...] = ()
     spills: dict[str, Spill] = {}
-    for part, file in ((part, file) for part, some in files.items() for file in some):
-        for block in read(file):
-            if columns is None:
-                names = tuple(block.cells)
-                columns = Columns.of(block.file, names, options)
-                if columns.split and part != WHOLE:
-                    raise UsageError(
-                        f"split={columns.split}: the files are parts already; leave it out"
-                    )
-            elif tuple(block.cells) != names:
-                raise UsageError(
-                    f"'{file}' {columns_differ(block.cells, names)}, unlike the files before; give "
-                    "all of them the same columns"
-                )
-            for name, rows in _parts(columns, block, part):
-                _keep(columns, rows, spills.setdefault(name, Spill()))
-    assert columns is not None
+    for part, block in blocks:
+        if columns is None:
+            names = tuple(block.cells)
+            columns = Columns.of(block.file, names, options)
+            if columns.split and part != WHOLE:
+                raise UsageError(f"split={columns.split}: there are parts already; leave it out")
+        elif tuple(block.cells) != names:
+            raise UsageError(
+                f"'{block.file}' {columns_differ(block.cells, names)}, unlike what came before; "
+                "give all of it the same columns"
+            )
+        for name, rows in _parts(columns, block, part):
+            _keep(columns, rows, spills.setdefault(name, Spill()))
+    if columns is None:
+        raise UsageError("there is no row in it")
     columns.finished()
-    return columns, spills
+    modality = str(options["as"])
+    return {part: spill.collection(columns, modality, stamp) for part, spill in spills.items()}
 
 
 def _keep(columns: Columns, block: Block, spill: Spill) -> None:
