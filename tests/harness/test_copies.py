@@ -104,7 +104,6 @@ def test_a_run_warns_and_every_report_shows_it(cli: Cli, tmp_path: Path) -> None
     page = render(REGISTRY, "html", [store]).decode()
     assert f"<b>Leakage:</b> {clauses}." in page
     assert clauses in render(REGISTRY, "md", [store]).decode()
-    assert cli("report", "out", "--format", "csv").returncode == 0
 
 
 def test_clean_data_say_so_and_older_records_say_nothing() -> None:
