@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -21,7 +21,7 @@ _HELD_OUT = 10  # of a training part without a validation part, one in so many v
 BLOCK = 500
 
 
-class Form(Protocol):
+class Formed(Protocol):
     """What a data set and a collection both say of their examples."""
 
     @property
@@ -71,7 +71,9 @@ class Collection:
     class_names: tuple[str, ...] = ()
     alphabet: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)  # of a table: names and what they hold
-    fitted: Callable[[Form], Collection] | None = None  # the same in a reference's alphabet, length
+    fitted: Callable[[Formed], Collection] | None = (
+        None  # the same in a reference's alphabet, length
+    )
     stamp: str = ""  # tells this content from another's without reading it: sizes, times of change
 
     def blocks(self, size: int = BLOCK, start: int = 0) -> Iterator[Tensor]:
@@ -116,14 +118,17 @@ def dataset_of(parts: Mapping[str, Collection], id_: str, salt: str, revision: s
     )  # fmt: skip
 
 
-def suited(found: Collection, like: Form) -> Collection:
+def suited(found: Collection, like: Formed) -> Collection:
     """Return samples as their reference ``like`` has its examples, where they can be made so.
 
     Text gets its alphabet and length. ``UsageError`` where tables have columns of other names or
     in another order: numbers of different things are not compared.
     """
     if found.fitted is not None:
-        return found.fitted(like)
+        return replace(
+            found.fitted(like), labels=found.labels, captions=found.captions,
+            class_names=found.class_names,
+        )  # fmt: skip
     if found.columns and like.columns and (differ := columns_differ(found.columns, like.columns)):
         raise UsageError(f"the table {differ}, unlike its reference; give both the same columns")
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import worlds
 from tests_support import Cli
 
 from gengauge import Dataset, Split

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gengauge.collection import Collection, Form
+from gengauge.collection import Collection, Formed
 from gengauge.errors import UsageError
 from gengauge.guarded import most, too_large
 from gengauge_suites.datasets.sharded import files_of, stamp_of
@@ -162,7 +162,7 @@ class Lines:
             fitted=lambda form: self._as(form, stamp),
         )  # fmt: skip
 
-    def _as(self, form: Form, stamp: str) -> Collection:
+    def _as(self, form: Formed, stamp: str) -> Collection:
         """Return the lines with the alphabet and the length of ``form``: of a reference."""
         if form.modality != "text" or form.levels is None:
             raise UsageError(f"lines of text are no {form.modality}; give a reference of text")
