@@ -128,6 +128,7 @@ def _fill(
     if row.known is not None:
         record["model"].update(
             summary=f"{row.count:,} samples out of {row.text}",
+            distribution="sha256", version=row.sha256[:12],
             conditions=sorted(row.asked or {}), checkpoint_sha256=row.sha256,
         )  # fmt: skip
         record["given"] |= {"path": row.text, "n": row.count, "sha256": row.sha256}
