@@ -55,9 +55,9 @@ RECORD_SCHEMA: dict[str, Any] = {
         "error": _OBJECT, "command": _TEXT, "artifacts": {"type": "array", "items": _TEXT},
         "position": {"type": "integer"}, "workers": {"type": "integer"},
         "precision": {"enum": ["bf16"]}, "accumulation": {"type": "integer"},
-        "command_line": _TEXT,
+        "command_line": _TEXT, "given": {"type": "object"},
     }, optional=("position", "workers", "precision", "accumulation",
-                "command_line")),
+                "command_line", "given")),
 }  # fmt: skip
 
 _ROW_TYPES: dict[str, Any] = {

@@ -27,6 +27,7 @@ RECORD = {
     "precision": "Precision of training, where it is not float32.",
     "accumulation": "Batches whose mean gradient one step follows, where there are several.",
     "command_line": "The command as it was typed.",
+    "given": "Of scored samples: path, number, hash, and how many were kept at `most`.",
 }
 MODEL = {
     "id": "Name of the row: the model's id, or the `name` that its variant was given.",

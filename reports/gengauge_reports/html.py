@@ -182,7 +182,7 @@ def dataset_facts(trial: Trial) -> list[str]:
     """Return what a record says of its data set, in a few words each."""
     data = trial.record["dataset"]
     sizes = [(k, data.get(f"n_{k}")) for k in ("train", "validation", "test")]
-    counts = " / ".join(f"{n:,} {k}" for k, n in sizes if n is not None)
+    counts = " / ".join(f"{n:,} {k}" for k, n in sizes if n)
     facts = [
         str(data.get("modality") or ""),
         f"{data['levels']} levels" if data.get("levels") else "",
