@@ -21,6 +21,7 @@ from gengauge.data import Dataset
 from gengauge.errors import UsageError
 from gengauge.executor import ExecutorChoice, ExecutorSpec
 from gengauge.fitting import clear
+from gengauge.identity import code_of
 from gengauge.isolation.limits import Limits
 from gengauge.keeping import Keeping
 from gengauge.loading import load_dataset, load_embedder
@@ -84,13 +85,12 @@ class Run:
         return self.device if card else torch.device("cpu")
 
     def _task(self, job: Job, dataset: Dataset, done: dict[str, Record]) -> Task:
-        module = job.choice.spec.target.partition(":")[0]
-        control = job.choice.spec.control  # it learns nothing, in no precision
+        learns = job.choice.spec.learns  # else in no precision
+        code = code_of(job.choice.spec, job.choice.parameters, self._code)
         trial = Trial(
             job.choice.spec.id, job.choice.label, tuple(sorted(job.choice.parameters.items())),
-            self._code(module), dataset.id, dataset.fingerprint, job.seed, job.budget,
-            self.device.type,
-            "fp32" if control else self.precision, 1 if control else self.accumulation,
+            code, dataset.id, dataset.fingerprint, job.seed, job.budget, self.device.type,
+            self.precision if learns else "fp32", self.accumulation if learns else 1,
         )  # fmt: skip
         old = done.get(trial.key)
         if old is None:
