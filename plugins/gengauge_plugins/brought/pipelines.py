@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import diffusers
 import torch
 from torch import Tensor, nn
 
-from gengauge import trust
-from gengauge.errors import UsageError, unknown
+from gengauge.errors import UsageError
 from gengauge.model import Condition
 from gengauge_plugins.brought import keeping
-from gengauge_plugins.brought.folders import INDEX, check, folder_of, index_of, parts
+from gengauge_plugins.brought.folders import check, folder_of
+from gengauge_plugins.brought.opened import loaded, quiet, scheduler_called
 from gengauge_plugins.brought.outputs import as_tensor, in_levels, shaped
 
 _OURS = {  # arguments of a pipeline's call that are given here
@@ -60,12 +57,12 @@ class Pipeline(keeping.Brought):
         """Load the pipeline onto ``device``."""
         folder = folder_of(self.path)
         check(folder)
-        pipe = _loaded(folder, self.variant)
+        pipe = loaded(folder, self.variant)
         if self.scheduler:
-            kind = _scheduler(self.scheduler)
+            kind = scheduler_called(self.scheduler)
             pipe.scheduler = kind.from_config(pipe.scheduler.config)
         pipe.set_progress_bar_config(disable=True)
-        with _quiet():
+        with quiet():
             self.pipe = pipe.to(device, _DTYPES[self.dtype])
         self.takes = inspect.signature(type(pipe).__call__).parameters
         self._check_call()
@@ -157,7 +154,7 @@ class Pipeline(keeping.Brought):
         """Return ``n`` samples made in ``steps`` steps, and the evaluations behind each."""
         asked, made = self.asked(n, condition, generator), []
         self.rows = 0
-        with torch.no_grad(), keeping.seeded_by(generator), _quiet():
+        with torch.no_grad(), keeping.seeded_by(generator), quiet():
             for start, stop in keeping.blocks(n, self.batch):
                 if stop > start:
                     given = self._given(steps, stop - start, keeping.part(asked, start, stop))
@@ -213,65 +210,3 @@ class Pipeline(keeping.Brought):
 
 def _is(pipe: Any, name: str) -> bool:
     return isinstance(getattr(pipe, name, None), nn.Module)
-
-
-def _loaded(folder: Path, variant: str) -> Any:
-    """Return the pipeline in a folder that was looked at."""
-    index = index_of(folder)
-    kind: Any = getattr(diffusers, str(index["_class_name"]), None)
-    if not (isinstance(kind, type) and issubclass(kind, diffusers.DiffusionPipeline)):
-        raise UsageError(
-            f"'{folder / INDEX}' names {index['_class_name']}, which diffusers "
-            f"{diffusers.__version__} has not; gengauge runs pipelines that it has"
-        )
-    _check_libraries(folder, index)
-    checker = "safety_checker" in index
-    off: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
-    try:
-        with trust.no_pickles(f"a file in '{folder}'"), _quiet():
-            return kind.from_pretrained(  # type: ignore[no-untyped-call]
-                folder, local_files_only=True, use_safetensors=None if trust.trusted() else True,
-                variant=variant or None, low_cpu_mem_usage=False, **(off if checker else {}),
-            )  # fmt: skip
-    except trust.UntrustedError:
-        raise
-    except (OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise UsageError(f"'{folder}' cannot be loaded: {said}; save the pipeline again") from None
-
-
-def _check_libraries(folder: Path, index: dict[str, Any]) -> None:
-    """Raise ``UsageError`` for parts of other libraries: loading imports what they name."""
-    for name, (library, class_) in parts(index).items():
-        known = library in ("diffusers", "transformers") or (
-            library.isidentifier() and hasattr(diffusers.pipelines, library)
-        )
-        if not known:
-            raise UsageError(
-                f"'{folder}' takes {class_} from '{library}' for its {name}; gengauge loads parts "
-                "of diffusers and transformers: wrap it with python:module:object"
-            )
-
-
-def _scheduler(name: str) -> Any:
-    known = [n for n in dir(diffusers) if n.endswith("Scheduler")]
-    wanted = name if name.endswith("Scheduler") else f"{name}Scheduler"
-    by_lower = {n.lower(): n for n in known}
-    if wanted.lower() not in by_lower:
-        raise unknown("scheduler of diffusers", wanted, known)
-    return getattr(diffusers, by_lower[wanted.lower()])
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep diffusers from telling every trial what it loads and deprecates."""
-    log = diffusers.utils.logging
-    before, bars = log.get_verbosity(), log.is_progress_bar_enabled()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        log.set_verbosity(before)
-        if bars:
-            log.enable_progress_bar()
