@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gengauge.averaging import PowerAverage
     from gengauge.budget import Budget
     from gengauge.checks import check_training
     from gengauge.collection import Collection
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from gengauge.turns import InTurn, Shift, Task, Turns
 
 _HOME = {
+    "averaging": ("PowerAverage",),
     "budget": ("Budget",),
     "checks": ("check_training",),
     "collection": ("Collection",),
@@ -77,9 +79,9 @@ __all__ = [
     "EmbedderSpec", "Evidence", "ExecutorSpec", "Features", "FitRun", "GaussianDiffusion",
     "InTurn", "Interval",
     "LatentDecoder", "LatentVariable", "Mass", "MetricSpec", "Model", "ModelSpec",
-    "ObservationModel", "Parameter", "ProbabilityFlow", "PublisherSpec", "Reconstructor",
-    "ReportSpec", "RunStore", "Score", "Shift", "Split", "Task", "Turns", "VariationalBound",
-    "check_training", "dequantise", "hookimpl", "quantise", "train", "unscored",
+    "ObservationModel", "Parameter", "PowerAverage", "ProbabilityFlow", "PublisherSpec",
+    "Reconstructor", "ReportSpec", "RunStore", "Score", "Shift", "Split", "Task", "Turns",
+    "VariationalBound", "check_training", "dequantise", "hookimpl", "quantise", "train", "unscored",
 ]  # fmt: skip
 
 
