@@ -408,6 +408,35 @@ def test_an_id_is_read_from_the_hubs_cache_and_offline_says_what_is_missing(
     folders._snapshot.cache_clear()
 
 
+def test_what_is_not_cached_is_fetched_without_its_pickles(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    from gengauge_plugins.brought import folders
+
+    asked: list[dict[str, Any]] = []
+
+    def snapshot(name: str, **options: Any) -> str:
+        asked.append({"name": name, **options})
+        if options["local_files_only"] or name == "owner/none":
+            raise LocalEntryNotFoundError("there is\nno such thing")
+        return str(saved / "ddpm")
+
+    monkeypatch.setenv("GENGAUGE_OFFLINE", "")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    folders._snapshot.cache_clear()
+    assert folders.folder_of("owner/name@v1") == saved / "ddpm"
+    assert [a["local_files_only"] for a in asked] == [True, False]
+    assert (asked[1]["name"], asked[1]["revision"]) == ("owner/name", "v1")
+    assert "*.safetensors" in asked[1]["allow_patterns"]
+    assert not [p for p in asked[1]["allow_patterns"] if p.endswith((".bin", ".py", ".pt", "*"))]
+    with pytest.raises(UsageError, match=r"the hub gave no copy of it: there is no such thing;"):
+        folders.folder_of("owner/none")
+    folders._snapshot.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [

@@ -98,10 +98,17 @@ class Object(keeping.Brought):
             given[self.takes["condition"]] = asked
         with keeping.seeded_by(generator):
             if random := self.takes.get("generator", ""):
-                given[random] = _stream(random, generator)
+                given[random] = _stream(random, self._near(generator))
             size: Any = (n,) if self.takes["size"] == "sample_shape" else n
             made = self.object.sample(size, **given)
         return as_tensor(made, self.name)
+
+    def _near(self, generator: torch.Generator) -> torch.Generator:
+        """Return randomness where the object is: on the CPU, unless it can be moved."""
+        if generator.device.type == "cpu" or hasattr(self.object, "to"):
+            return generator
+        seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
+        return torch.Generator().manual_seed(seed)
 
 
 def wrapped(path: str, **parameters: Any) -> Object:
