@@ -268,7 +268,10 @@ def described(spec: Spec) -> Spec:
     if not isinstance(spec, ModelSpec) or not spec.describes or "path" not in spec.arguments:
         return spec
     options = {**spec.arguments, **spec.presets}
-    found = load_target(spec.describes)(str(spec.arguments["path"]), options)
+    try:
+        found = load_target(spec.describes)(str(spec.arguments["path"]), options)
+    except OSError as error:
+        raise UsageError(f"'{error.filename}' cannot be read: {error.strerror}") from None
     return replace(spec, **found).preset()
 
 

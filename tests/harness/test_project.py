@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from tests_support import environment
 
+from gengauge.benchmark import Benchmark
 from gengauge.cli import _run
 from gengauge.errors import UsageError
-from gengauge.plan import parse_choices
+from gengauge.plan import parse_choices, plan
 from gengauge.project import NAME, found
 from gengauge.registry import Registry
 
@@ -58,6 +59,9 @@ def test_a_registered_model_gets_a_name_and_values_of_its_own(repository: Path) 
         c.parameters["components"] for c in parse_choices("mine[components=1,2]", registry)
     ] == [1, 2]
     assert registry.provider("models", "mine").name == NAME
+    jobs = plan(Benchmark("b", ("points/moons",)), registry)  # as a plugin's models
+    assert "mine" in {job.choice.label for job in jobs}
+    assert not [job for job in jobs if job.choice.spec.takes_path]
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,10 @@ def test_what_the_object_can_do_shows_through(tmp_path: Path) -> None:
 
 def test_conditions_are_what_the_object_says_or_its_arguments() -> None:
     asked = torch.tensor([0, 2, 1])
-    assert tuple(fitted("Network").taken_conditions) == ("class",)
+    network = fitted("Network")
+    assert tuple(network.taken_conditions) == ("class",)
+    plain, moved = (network.sample(3, c, seeded()) for c in (None, asked))
+    assert torch.allclose(moved, plain + asked.unsqueeze(1))  # None where nothing is asked for
     labelled = fitted("Labelled")
     assert torch.equal(labelled.sample(3, asked, seeded())[:, 0], asked.float())
     drawn = labelled.sample(300, None, seeded())[:, 0]
@@ -108,7 +111,7 @@ def test_conditions_are_what_the_object_says_or_its_arguments() -> None:
     assert tuple(texts.taken_conditions) == ("caption",)
     lit = texts.sample(2, ["one", "one two three"], seeded()).flatten(1).gt(0).sum(1)
     assert lit.tolist() == [1, 3]
-    for model, wrong in ((texts, asked), (labelled, ["a", "b", "c"]), (fitted("Global"), asked)):
+    for model, wrong in ((labelled, ["a", "b", "c"]), (fitted("Global"), asked)):
         with pytest.raises(UnsupportedError, match="takes no"):
             model.sample(3, wrong, seeded())
 

@@ -22,6 +22,8 @@ from diffusers import (
     DiTPipeline,
     DiTTransformer2DModel,
     LDMPipeline,
+    RePaintPipeline,
+    RePaintScheduler,
     StableDiffusionPipeline,
     UNet2DConditionModel,
     UNet2DModel,
@@ -122,6 +124,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, pipeline in made.items():
         pipeline.save_pretrained(folder / name)
     DDPMPipeline(unet(), noise).save_pretrained(folder / "bin", safe_serialization=False)
+    RePaintPipeline(unet(), RePaintScheduler()).save_pretrained(folder / "repaint")
     return folder
 
 
@@ -242,6 +245,7 @@ def test_another_size_is_resized_by_a_named_rule_alone(rule: str, saved: Path) -
 @pytest.mark.parametrize(
     ("path", "options", "said"),
     [
+        ("repaint", {}, "is a RePaintPipeline, which is called with image and mask_image"),
         ("colour", {}, "pictures of 3 channels, and those of pictures have 1"),
         ("ddpm", {"scheduler": "DDIMM"}, "did you mean 'DDIMScheduler'?"),
         ("ddpm", {"guidance": 2.0}, "takes no guidance_scale; leave guidance away"),
@@ -454,3 +458,16 @@ def test_a_path_that_is_none_ends_at_once(
     assert _run(["run", "-m", f"diffusers:{path}", "-d", "digits"]) == 2
     assert said in capsys.readouterr().err
     assert not Path("runs").exists()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", ["ddpm", "dit", "text"])
+def test_on_a_graphics_card(kind: str, saved: Path, tmp_path: Path) -> None:
+    model = Pipeline(str(saved / kind), steps=2, batch=4, dtype="bf16", guidance=-1.0)
+    data = pictures(3 if kind == "text" else 1)
+    model.fit(data, FitRun(0, Budget.parse("1 steps"), torch.device("cuda")))
+    stream = torch.Generator("cuda")
+    x, again = (model.sample(6, None, stream.manual_seed(1)) for _ in range(2))
+    assert x.device.type == "cpu"
+    assert x.shape == (6, *data.event_shape)
+    assert torch.equal(x, again)

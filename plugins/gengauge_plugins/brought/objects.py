@@ -23,6 +23,7 @@ _CONDITIONS = {
     "captions": ("caption",), "caption": ("caption",), "prompts": ("caption",),
     "prompt": ("caption",), "texts": ("caption",), "prefix": ("prefix",), "prefixes": ("prefix",),
 }  # fmt: skip
+_ANY = ("condition", "conditions")  # labels or captions, and None where nothing is asked for
 _GENERATORS = ("generator", "rng", "random_state", "seed")
 _SHOWN = (*CAPABILITIES.values(), CountsNFE, CountsParameters, Guided)
 _WAYS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -72,8 +73,11 @@ class Object(keeping.Brought):
     def asked(
         self, n: int, condition: Condition | None, generator: torch.Generator
     ) -> Condition | None:
-        """Return what is asked for; where nothing is, it is the object that decides."""
-        if condition is None and self.takes.get("condition") not in self.takes["needed"]:
+        """Return what is asked for; where nothing is, it is the object that decides if it can."""
+        name = self.takes.get("condition")
+        if name in _ANY and condition is not None:
+            return condition if isinstance(condition, Tensor) else list(condition)
+        if condition is None and (name in _ANY or name not in self.takes["needed"]):
             return None
         return super().asked(n, condition, generator)
 
@@ -94,8 +98,9 @@ class Object(keeping.Brought):
 
     def _called(self, n: int, asked: Any, generator: torch.Generator) -> Tensor:
         given: dict[str, Any] = {}
-        if asked is not None and "condition" in self.takes:
-            given[self.takes["condition"]] = asked
+        name = self.takes.get("condition", "")
+        if asked is not None or name in self.takes["needed"]:
+            given[name] = asked
         with keeping.seeded_by(generator):
             if random := self.takes.get("generator", ""):
                 given[random] = _stream(random, self._near(generator))
