@@ -162,7 +162,7 @@ class Run:
     def _store(self, tasks: list[Task], trials: Accounts, listener: Keeping) -> list[Record]:
         hook = self.registry.manager.hook
         keys = [t.trial.key for t in tasks]
-        _tell(hook.gengauge_run_started, folder=str(self.store.folder), trials=keys)
+        tell(hook.gengauge_run_started, folder=str(self.store.folder), trials=keys)
         listener.started([t for t in tasks if t.todo])
         place = {key: i for i, key in enumerate(keys)}
         records = []
@@ -175,7 +175,7 @@ class Run:
             else:
                 self.store.append(record)
             records.append(record)
-            _tell(hook.gengauge_trial_finished, record=record)
+            tell(hook.gengauge_trial_finished, record=record)
             listener.finished(task, record, seconds)
         return sorted(records, key=lambda r: place[r["trial"]])
 
@@ -191,14 +191,15 @@ class Run:
         (self.store.folder / "benchmark.toml").write_text(self.benchmark.to_toml())
         specs = {m.spec.id: m.spec for t in tasks for m in t.job.metrics}
         order = {id_: i for i, id_ in enumerate(self.registry.metrics)}
-        self.store.add_metrics({id_: _describe(s, order[id_]) for id_, s in specs.items()})
+        self.store.add_metrics({id_: description(s, order[id_]) for id_, s in specs.items()})
         for dataset in {t.dataset.id: t.dataset for t in tasks}.values():
             artifacts.save_reference(dataset, self.store.dataset_folder(dataset.id))
             captioned.save_real(dataset, self.store.dataset_folder(dataset.id))
         self.store.push_shared()
 
 
-def _describe(spec: MetricSpec, order: int) -> dict[str, Any]:
+def description(spec: MetricSpec, order: int) -> dict[str, Any]:
+    """Return what a run's folder says of a metric; ``order`` is its place among them."""
     keys = (
         "label",
         "summary",
@@ -212,7 +213,7 @@ def _describe(spec: MetricSpec, order: int) -> dict[str, Any]:
     return {**{k: getattr(spec, k) for k in keys}, "order": order}
 
 
-def _tell(hook: Callable[..., Any], **news: Any) -> None:
+def tell(hook: Callable[..., Any], **news: Any) -> None:
     """Call a lifecycle hook; a listener that fails must not end the run it listens to."""
     try:
         hook(**news)

@@ -12,7 +12,10 @@ import click
 from gengauge.store import Record
 from gengauge.turns import Listener, Task
 
-_SHARE = {"train": (0.0, 0.7), "sample": (0.7, 0.75), "score": (0.75, 1.0)}
+_SHARE = {
+    "train": (0.0, 0.7), "sample": (0.7, 0.75), "score": (0.75, 1.0),
+    "reference": (0.0, 0.4), "read": (0.4, 0.75),
+}  # fmt: skip
 
 
 @contextmanager

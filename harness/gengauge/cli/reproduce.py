@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gengauge.cli.output import Names, open_registry, plugin_option, trust_option, write_rows
-from gengauge.cli.run import _use_threads
+from gengauge.cli.run import use_threads
 from gengauge.cli.weights import folder_option, offline_option
 from gengauge.errors import UsageError
 
@@ -56,7 +56,7 @@ def command(record: str, **options: Any) -> int:
     from gengauge.recorded import find
 
     found = find(record, options["model"], options["dataset"], options["seed"])
-    _use_threads(options["threads"] or found.threads)
+    use_threads(options["threads"] or found.threads)
     registry = open_registry(options["plugins"])
     again = _again(record, found, registry, options)
     bound = frozenset(id_ for id_, m in registry.metrics.items() if m.hardware_bound)

@@ -24,7 +24,9 @@ from gengauge.errors import UsageError
 
 if TYPE_CHECKING:
     from gengauge.benchmark import Benchmark
+    from gengauge.registry import Registry
     from gengauge.runner import Run
+    from gengauge.store import RunStore
     from gengauge.turns import Task
 
 FAILED = ("failed", "timeout", "out_of_memory", "diverged")
@@ -127,7 +129,7 @@ def command(benchmark: str, **options: Any) -> int:  # fmt: skip
     rank, options["launched"] = launched()
     if rank:
         return 0  # the first of those that were launched does it all
-    _use_threads(options["threads"])
+    use_threads(options["threads"])
     registry = open_registry(options["plugins"])
     resolved = resolve_benchmark(benchmark, registry, options)
     jobs = plan(resolved, registry)
@@ -140,7 +142,7 @@ def command(benchmark: str, **options: Any) -> int:  # fmt: skip
         _print_plan(tasks)
         return 0
     records = _execute(run, tasks)
-    _write_reports(run)
+    write_reports(run.registry, run.store)
     return _exit_code(tasks, records, options["fail_on_error"])
 
 
@@ -151,7 +153,7 @@ def _not_ready(run: Run) -> list[str]:
     return [e.reason for e in run.setting.embedders.values() if isinstance(e, Unready)]
 
 
-def _use_threads(threads: int) -> None:
+def use_threads(threads: int) -> None:
     """Fix the threads of every numeric library, to be called before torch is imported.
 
     One is the default: sums then come out the same whatever the number of cores, small networks
@@ -229,25 +231,32 @@ def _execute(run: Run, tasks: list[Task]) -> list[dict[str, Any]]:
         raise
 
 
-def _write_reports(run: Run) -> None:
+def write_reports(registry: Registry, store: RunStore) -> None:
+    """Print the table of a run, and write its page into the run's folder."""
     from gengauge.rendering import render
 
-    if "terminal" in run.registry.reports:
-        click.echo(render(run.registry, "terminal", [run.store]).decode(), nl=False)
-    if "html" in run.registry.reports:
-        page = render(run.registry, "html", [run.store])
-        click.echo(f"report: {run.store.save('report.html', page)}", err=True)
+    if "terminal" in registry.reports:
+        click.echo(render(registry, "terminal", [store]).decode(), nl=False)
+    if "html" in registry.reports:
+        page = render(registry, "html", [store])
+        click.echo(f"report: {store.save('report.html', page)}", err=True)
 
 
 def _exit_code(tasks: list[Task], records: list[dict[str, Any]], allowed: float) -> int:
-    failed = [r for r in records if r["status"] in FAILED]
     before = sum(t.failed_before and not t.todo for t in tasks)
+    code = failures(records, allowed, len(tasks), before)
+    if before:
+        click.echo(f"{before} trials failed before; --retry-failed runs them again", err=True)
+    return code
+
+
+def failures(records: list[dict[str, Any]], allowed: float, of: int, before: int = 0) -> int:
+    """Say what failed, and return the exit code where that share of all is ``allowed``."""
+    failed = [r for r in records if r["status"] in FAILED]
     for record in failed:
         error = record["error"]
         click.echo(
             f"{record['status']}: {record['model']['id']} on {record['dataset']['id']}: "
             f"{error['type']}: {error['message']}", err=True,
         )  # fmt: skip
-    if before:
-        click.echo(f"{before} trials failed before; --retry-failed runs them again", err=True)
-    return 3 if len(failed) + before > allowed * len(tasks) else 0
+    return 3 if len(failed) + before > allowed * of else 0

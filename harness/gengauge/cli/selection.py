@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,12 +42,17 @@ def resolve_benchmark(name: str, registry: Any, options: dict[str, Any]) -> Benc
         budget=options["budget"],
         samples=options["samples"],
         limit=options["limit"],
-        settings={**benchmark.settings, **dict(map(_setting, options["settings"]))},
+        settings={**benchmark.settings, **settings_of(options["settings"])},
     )
     # what is given by hand is all: models without the file's variants, one budget for every model
     if options["models"]:
         chosen = replace(chosen, variants=())
     return replace(chosen, budgets={}, stages=()) if options["budget"] else chosen
+
+
+def settings_of(texts: Iterable[str]) -> dict[str, str]:
+    """Return what each ``--set KEY=VALUE`` sets."""
+    return dict(map(_setting, texts))
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -79,7 +79,7 @@ def _describe(kind: str, spec: Any, registry: Registry) -> dict[str, Any]:
         shown["weights"] = [asdict(file) for file in spec.weights]
     if isinstance(spec, ModelSpec | ExecutorSpec | PublisherSpec):
         shown["missing"] = spec.lacks
-    if isinstance(spec, ModelSpec | MetricSpec | ExecutorSpec | PublisherSpec):
+    if isinstance(spec, ModelSpec | DatasetSpec | MetricSpec | ExecutorSpec | PublisherSpec):
         taken = spec.settings if isinstance(spec, MetricSpec) else spec.parameters
         shown["parameters"] = [_parameter(p) for p in taken]
     shown.update(_fits(spec, registry))
