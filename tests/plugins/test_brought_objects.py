@@ -136,6 +136,13 @@ def test_a_range_turns_floats_into_levels() -> None:
     assert fitted("Captions", pictures()).sample(1, None, seeded()).is_floating_point()
 
 
+def test_show_tells_what_the_object_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["show", f"python:{FAKES}:Cloud", "--format", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [p["name"] for p in shown["parameters"]][:3] == ["scale", "shift", "label"]
+    assert _run(["show", "python:nowhere:Model"]) == 2
+
+
 def test_a_factorys_defaults_are_parameters() -> None:
     registry = Registry()
     [choice] = parse_choices(f"python:{FAKES}:Cloud[scale=2,label=x]", registry)

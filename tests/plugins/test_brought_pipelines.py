@@ -21,7 +21,11 @@ from diffusers import (
     DDPMScheduler,
     DiTPipeline,
     DiTTransformer2DModel,
+    LatentConsistencyModelPipeline,
+    LCMScheduler,
     LDMPipeline,
+    PNDMPipeline,
+    PNDMScheduler,
     RePaintPipeline,
     RePaintScheduler,
     StableDiffusionPipeline,
@@ -43,6 +47,7 @@ from gengauge.trust import UntrustedError
 from gengauge_plugins.brought.pipelines import Pipeline
 
 STEPS = 20
+KINDS = ("ddpm", "ddim", "pndm", "consistency", "dit", "ldm", "text", "latent-consistency")
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
 
@@ -79,7 +84,7 @@ def ldm() -> LDMPipeline:
     return LDMPipeline(stage, unet(2), DDIMScheduler(num_train_timesteps=STEPS))
 
 
-def stable_diffusion(folder: Path) -> StableDiffusionPipeline:
+def from_captions(kind: Any, scheduler: Any, folder: Path, **more: Any) -> Any:
     """A pipeline from captions, with a CLIP of two dozen words to read them."""
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -97,10 +102,10 @@ def stable_diffusion(folder: Path) -> StableDiffusionPipeline:
     network = UNet2DConditionModel(
         sample_size=4, in_channels=2, out_channels=2, layers_per_block=1, block_out_channels=(8,),
         norm_num_groups=4, down_block_types=("CrossAttnDownBlock2D",), attention_head_dim=4,
-        up_block_types=("CrossAttnUpBlock2D",), cross_attention_dim=8,
+        up_block_types=("CrossAttnUpBlock2D",), cross_attention_dim=8, **more,
     )  # fmt: skip
-    return StableDiffusionPipeline(
-        vae(3), reader, tokenizer, network, DDIMScheduler(num_train_timesteps=STEPS),
+    return kind(
+        vae(3), reader, tokenizer, network, scheduler,
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
 
@@ -119,7 +124,13 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "consistency": ConsistencyModelPipeline(
             unet(num_class_embeds=10), CMStochasticIterativeScheduler(num_train_timesteps=10)
         ),
-        "dit": dit(), "ldm": ldm(), "text": stable_diffusion(folder),
+        "dit": dit(), "ldm": ldm(), "text": from_captions(
+            StableDiffusionPipeline, DDIMScheduler(num_train_timesteps=STEPS), folder
+        ),
+        "latent-consistency": from_captions(
+            LatentConsistencyModelPipeline, LCMScheduler(), folder, time_cond_proj_dim=8
+        ),
+        "pndm": PNDMPipeline(unet(), PNDMScheduler(num_train_timesteps=STEPS)),
     }  # fmt: skip
     for name, pipeline in made.items():
         pipeline.save_pretrained(folder / name)
@@ -149,11 +160,12 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("kind", ["ddpm", "ddim", "consistency", "dit", "ldm", "text"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_pipeline_is_called_as_it_wants_to_be(kind: str, saved: Path) -> None:
-    channels, guidance = (3 if kind == "text" else 1), {"guidance": 1.0} if kind == "dit" else {}
+    texts = kind in ("text", "latent-consistency")
+    channels, more = (3 if texts else 1), {"dit": {"guidance": 1.0}, "pndm": {"steps": 5}}
     data = pictures(channels)
-    model = fitted(saved / kind, data, **guidance)
+    model = fitted(saved / kind, data, **more.get(kind, {}))
     x = model.sample(6, None, seeded())
     assert x.shape == (6, channels, 8, 8)
     assert not x.is_floating_point()
@@ -162,11 +174,11 @@ def test_every_kind_of_pipeline_is_called_as_it_wants_to_be(kind: str, saved: Pa
     assert torch.equal(x, model.sample(6, None, seeded()))
     assert not torch.equal(x, model.sample(6, None, seeded(1)))
     assert model.n_parameters > 100
-    takes = {"consistency": ("class",), "dit": ("class",), "text": ("caption",)}.get(kind, ())
-    assert tuple(model.taken_conditions) == takes
+    takes = "caption" if texts else "class" if kind in ("consistency", "dit") else ""
+    assert tuple(model.taken_conditions) == tuple(filter(None, [takes]))
     assert isinstance(model, CountsNFE | TakesSteps)
     # two steps, and one of a decoder; guidance of text doubles the rows
-    expected = {"dit": 3, "ldm": 3, "text": 5}.get(kind, 2)
+    expected = {"dit": 3, "ldm": 3, "text": 5, "latent-consistency": 3, "pndm": 14}.get(kind, 2)
     assert model.evaluations_per_sample == expected
 
 

@@ -55,6 +55,7 @@ def _find(id_: str, registry: Registry) -> list[dict[str, Any]]:
         for kind in KINDS
         if id_ in getattr(registry, kind)
     ]
+    found += _brought(id_, registry)
     if id_ in registry.suites:
         found.append({"id": id_, "is": "suite", "metrics": [m.id for m in registry.suites[id_]]})
     for plugin in (p for p in registry.plugins if p.name == id_):
@@ -66,6 +67,13 @@ def _find(id_: str, registry: Registry) -> list[dict[str, Any]]:
         names |= {p.name for p in registry.plugins} | set(registry.suites)
         raise unknown("id", id_, names)
     return found
+
+
+def _brought(id_: str, registry: Registry) -> list[dict[str, Any]]:
+    """Return what reads the file that ``id_`` names, ``onnx:net.onnx``, and knows of it."""
+    name, colon, _ = id_.partition(":")
+    kinds = [k for k in ("models", "datasets") if colon and name in getattr(registry, k)]
+    return [_describe(k, registry.find(k, id_), registry) for k in kinds]
 
 
 def _describe(kind: str, spec: Any, registry: Registry) -> dict[str, Any]:
