@@ -63,6 +63,7 @@ def _find(id_: str, registry: Registry) -> list[dict[str, Any]]:
         for kind in KINDS
         if id_ in getattr(registry, kind)
     ]
+    found += _brought(id_, registry)
     if id_ in registry.suites:
         found.append({"id": id_, "is": "suite", "metrics": [m.id for m in registry.suites[id_]]})
     for plugin in (p for p in registry.plugins if p.name == id_):
@@ -107,6 +108,13 @@ def _opened(id_: str, registry: Registry) -> dict[str, Any]:
         "options": {k: v for k, v in spec.arguments.items() if k not in usual or v != usual[k]},
         **_fits(spec, registry),
     }  # fmt: skip
+
+
+def _brought(id_: str, registry: Registry) -> list[dict[str, Any]]:
+    """Return what is known of the model that ``id_`` brings, ``onnx:net.onnx``."""
+    name, colon, _ = id_.partition(":")
+    mine = colon and name in registry.models
+    return [_describe("models", registry.find("models", id_), registry)] if mine else []
 
 
 def _describe(kind: str, spec: Any, registry: Registry) -> dict[str, Any]:
