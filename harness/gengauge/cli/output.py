@@ -98,8 +98,13 @@ def _listed(ctx: click.Context, option: click.Parameter, patterns: str | None) -
         os.environ[option.envvar] = patterns
 
 
-def open_registry(plugins: Sequence[str]) -> Any:
-    """Return the registry with ``--plugin`` modules, warning of broken plugins on stderr."""
+def open_registry(plugins: Sequence[str], whole: bool = True) -> Any:
+    """Return the registry with ``--plugin`` modules, warning of broken plugins on stderr.
+
+    ``UsageError`` where one of those, or a ``gengauge.toml``, cannot be used; of the latter, which
+    the user did not name, only where ``whole``.
+    """
+    from gengauge import project
     from gengauge.errors import UsageError
     from gengauge.registry import Registry
 
@@ -113,6 +118,8 @@ def open_registry(plugins: Sequence[str]) -> Any:
         raise UsageError(f"plugin '{denied.module}' is {denied.denied}")
     for broken in (p for p in registry.broken if p.name in plugins):
         raise UsageError(f"plugin '{broken.module}' cannot be used: {broken.error}")
+    for broken in (p for p in registry.broken if p.distribution == project.NAME and whole):
+        raise UsageError(broken.error)
     registry.warn_broken()
     return registry
 

@@ -128,7 +128,7 @@ def reproduction(benchmark: str, job: Job, options: dict[str, Any]) -> str:
     model = f"{spec.id}[{','.join(changed)}]" if changed else spec.id
     words = ["gengauge", "run", benchmark, "-m", model, "-d", job.dataset.id]
     words += ["--seeds", str(job.seed)]
-    words += [] if spec.control else ["--budget", job.budget]
+    words += ["--budget", job.budget] if spec.learns else []
     for flag in ("suites", "embedders", "settings", "plugins"):
         words += [w for v in options[flag] for w in (f"--{flag.removesuffix('s')}", v)]
     words += ["--threads", str(options["threads"])] if options["threads"] != 1 else []
