@@ -231,6 +231,19 @@ class Meagre:
         return standins.Projection().features(x)
 
 
+class Choosy(standins.Projection):
+    def features(self, x):
+        raise ValueError("takes [n, 3, 32, 32] only")
+
+
+def test_an_embedder_may_refuse_the_small_data_and_is_told_what_to_do():
+    [verdict] = verdicts(embedder("Choosy"))
+    assert (verdict.outcome, verdict.message) == (
+        "skipped", "it refuses tiny/points: takes [n, 3, 32, 32] only; name data that it takes "
+        "with --dataset",
+    )  # fmt: skip
+
+
 def good_report(stores):
     return b"fine"
 

@@ -116,6 +116,7 @@ def _stream(spec: DatasetSpec, n: int, part: int) -> torch.Generator:
 
 
 _HERE = "gengauge.testing.worlds"
+TINY = "tiny/"  # all their ids begin so
 POINTS = DatasetSpec(
     id="tiny/points", summary="three round normals in the plane", target=f"{_HERE}:points",
     modality="points", has_truth=True, has_modes=True, labelled=True,
