@@ -33,6 +33,7 @@ from gengauge.specs import (
     ReportSpec,
     Spec,
 )
+from gengauge.tracker import TrackerSpec
 
 S = TypeVar("S", bound=Spec)
 _KINDS: dict[str, type[Spec]] = {
@@ -44,6 +45,7 @@ _KINDS: dict[str, type[Spec]] = {
     "reports": ReportSpec,
     "publishers": PublisherSpec,
     "executors": ExecutorSpec,
+    "trackers": TrackerSpec,
 }
 
 
@@ -185,6 +187,11 @@ class Registry:
     def executors(self) -> dict[str, ExecutorSpec]:
         """Executors by id."""
         return self._all("executors", ExecutorSpec)
+
+    @cached_property
+    def trackers(self) -> dict[str, TrackerSpec]:
+        """Trackers of experiments by id."""
+        return self._all("trackers", TrackerSpec)
 
     @cached_property
     def suites(self) -> dict[str, list[MetricSpec]]:

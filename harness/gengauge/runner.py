@@ -154,9 +154,16 @@ class Run:
     def _store(self, tasks: list[Task], trials: Accounts, listener: Keeping) -> list[Record]:
         hook = self.registry.manager.hook
         keys = [t.trial.key for t in tasks]
-        _tell(hook.gengauge_run_started, folder=str(self.store.folder), trials=keys)
+        folder = str(self.store.folder)
+        tell(hook.gengauge_run_started, folder=folder, trials=keys)
+        try:
+            return self._record(tasks, trials, listener)
+        finally:
+            tell(hook.gengauge_run_finished, folder=folder)
+
+    def _record(self, tasks: list[Task], trials: Accounts, listener: Keeping) -> list[Record]:
         listener.started([t for t in tasks if t.todo])
-        place = {key: i for i, key in enumerate(keys)}
+        place = {t.trial.key: i for i, t in enumerate(tasks)}
         records = []
         for task, record, seconds in trials.run(listener):
             record.update(trials.shift.stamp(task), workers=trials.workers)
@@ -167,7 +174,8 @@ class Run:
             else:
                 self.store.append(record)
             records.append(record)
-            _tell(hook.gengauge_trial_finished, record=record)
+            where = str(self.store.trial_folder(task.trial.key))
+            tell(self.registry.manager.hook.gengauge_trial_finished, record=record, folder=where)
             listener.finished(task, record, seconds)
         return sorted(records, key=lambda r: place[r["trial"]])
 
@@ -204,7 +212,7 @@ def _describe(spec: MetricSpec, order: int) -> dict[str, Any]:
     return {**{k: getattr(spec, k) for k in keys}, "order": order}
 
 
-def _tell(hook: Callable[..., Any], **news: Any) -> None:
+def tell(hook: Callable[..., Any], **news: Any) -> None:
     """Call a lifecycle hook; a listener that fails must not end the run it listens to."""
     try:
         hook(**news)

@@ -16,11 +16,15 @@ from gengauge.parameters import Parameter
 from gengauge.publisher import PublisherSpec
 from gengauge.registry import Registry
 from gengauge.specs import DatasetSpec, EmbedderSpec, MetricSpec, ModelSpec
+from gengauge.tracker import TrackerSpec
 
 KINDS = (
     "models", "datasets", "metrics", "embedders", "benchmarks", "reports", "publishers",
-    "executors",
+    "executors", "trackers",
 )  # fmt: skip
+
+
+_TAKERS = (ModelSpec, MetricSpec, ExecutorSpec, PublisherSpec, TrackerSpec)  # of parameters
 
 
 @click.command("show")
@@ -31,7 +35,7 @@ KINDS = (
 )  # fmt: skip
 @plugin_option
 def command(id_: str, format_: str, plugins: tuple[str, ...]) -> None:
-    """Show a model, dataset, metric, suite, embedder, benchmark, report, executor or plugin.
+    """Show a model, dataset, metric, suite, benchmark, report, executor, plugin or what else.
 
     `record-schema` and `row-schema` print the JSON Schema of a record and of a tidy row.
     """
@@ -77,9 +81,9 @@ def _describe(kind: str, spec: Any, registry: Registry) -> dict[str, Any]:
     shown["from"] = f"{plugin.distribution} {plugin.version}".strip()
     if isinstance(spec, EmbedderSpec):
         shown["weights"] = [asdict(file) for file in spec.weights]
-    if isinstance(spec, ModelSpec | ExecutorSpec | PublisherSpec):
+    if isinstance(spec, ModelSpec | ExecutorSpec | PublisherSpec | TrackerSpec):
         shown["missing"] = spec.lacks
-    if isinstance(spec, ModelSpec | MetricSpec | ExecutorSpec | PublisherSpec):
+    if isinstance(spec, _TAKERS):
         taken = spec.settings if isinstance(spec, MetricSpec) else spec.parameters
         shown["parameters"] = [_parameter(p) for p in taken]
     shown.update(_fits(spec, registry))
