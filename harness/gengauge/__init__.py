@@ -6,7 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gengauge.api import load_runs, run
+    from gengauge.api.runs import run
+    from gengauge.api.scores import score
+    from gengauge.api.tables import load_runs
     from gengauge.budget import Budget
     from gengauge.checks import check_training
     from gengauge.collection import Collection
@@ -49,7 +51,9 @@ if TYPE_CHECKING:
     from gengauge.turns import InTurn, Shift, Task, Turns
 
 _HOME = {
-    "api": ("load_runs", "run"),
+    "api.runs": ("run",),
+    "api.scores": ("score",),
+    "api.tables": ("load_runs",),
     "budget": ("Budget",),
     "checks": ("check_training",),
     "collection": ("Collection",),
@@ -88,7 +92,7 @@ __all__ = [
     "ProbabilityFlow", "PublisherSpec", "Reconstructor", "ReportSpec", "Results", "RunStore",
     "Score", "Shift", "Split", "StorageError", "Task", "Tracked", "Tracker", "TrackerSpec", "Turns",
     "UsageError", "VariationalBound", "check_training", "dequantise", "hookimpl", "load_runs",
-    "quantise", "run", "train", "unscored",
+    "quantise", "run", "score", "train", "unscored",
 ]  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from gengauge.data import Dataset, Split
 from gengauge.errors import UnsupportedError
 from gengauge.metric import Embedder
 from gengauge.model import Condition, Guided, Model, asked_of
+from gengauge.rows import Held, Rows
+from gengauge.summary import Summary
 from gengauge.units import in_units
 
 T = TypeVar("T")
@@ -81,11 +83,19 @@ class Evidence:
         """The real examples samples are compared with: the whole test split ``[m, *event]``."""
         return self.dataset.test.x
 
+    @property
+    def n_reference(self) -> int:
+        """How many they are."""
+        return len(self.dataset.test)
+
     def features(self, embedder: Embedder) -> Features:
         """Return features of samples and reference, one pass each over every metric."""
+        return Features(self.sample_features(embedder), self.features_of(embedder, "test"))
+
+    def sample_features(self, embedder: Embedder) -> Tensor:
+        """Return features ``[n, d]`` of the samples, float64."""
         key = ("features", embedder.id, embedder.sha256)
-        samples = self.memo(key, lambda: _embed(embedder, self.samples).to(torch.float64))
-        return Features(samples, self.features_of(embedder, "test"))
+        return self.memo(key, lambda: _embed(embedder, self.samples).to(torch.float64))
 
     def features_of(self, embedder: Embedder, split: str) -> Tensor:
         """Return features ``[m, d]`` of a real split (train, validation, test), float64.
@@ -125,6 +135,21 @@ class Evidence:
         with torch.no_grad():
             raw = (sample or self.model.sample)(n, condition, generator)
         return in_units(raw.detach().cpu(), n, self.dataset)[0]
+
+    def clouds(self, embedder: Embedder) -> tuple[Rows, Rows] | None:
+        """Return the features of all samples and of the whole reference, to be read in blocks.
+
+        None where ``features`` are all there are. Where they are not, they are a random part.
+        """
+        return None
+
+    def summary(self, embedder: Embedder) -> Summary | None:
+        """Return the moments that stand for the reference; None where its examples are known."""
+        return None
+
+    def all_samples(self, embedder: Embedder) -> Rows:
+        """Return the features of all samples, to be read in blocks."""
+        return Held(self.sample_features(embedder))
 
     def resampled(self, samples: Tensor) -> Evidence:
         """Return the same trial's evidence of other ``samples`` ``[n, *event]``."""

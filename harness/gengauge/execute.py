@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gengauge import artifacts, captioned, provenance, seeds
+from gengauge import artifacts, provenance, seeds
 from gengauge.data import Dataset
-from gengauge.errors import DivergedError, UnsupportedError
 from gengauge.evidence import Evidence
 from gengauge.fitting import BEGUN, fit_or_load, restore
-from gengauge.gallery import save_gallery
-from gengauge.metric import Embedder, KnowsLevels, Score, Unready, unscored
+from gengauge.measuring import measured, save_shown
+from gengauge.metric import KnowsLevels
 from gengauge.model import CountsParameters, Model
 from gengauge.plan import Job, MetricChoice
-from gengauge.reconstructions import save_reconstructions
 from gengauge.record import blank_record, first_line, score_json, status_of
-from gengauge.registry import load_target
 from gengauge.store import Record
 from gengauge.trial import Setting, Trial, n_samples, request_of
 from gengauge.units import in_units
@@ -88,40 +83,9 @@ def _fill(
     record["scores"] = _measure(metrics, evidence, trial, dataset, setting, folder)
     _lap(timing, "score", clock)
     record["sampling"] = {"n": len(samples), "clamped": clamped}
-    artifacts.save_picture(evidence, folder)
-    with suppress(UnsupportedError, DivergedError):  # a picture is no reason to fail a trial
-        artifacts.save_traversals(evidence, folder)
-    _save_gallery(evidence, record["scores"], setting, folder)
-    _save_restored(evidence, record["scores"], folder)
-    captioned.save_drawn(evidence, folder, measured=_asked_for(metrics, record["scores"]))
+    save_shown(evidence, metrics, record["scores"], setting, folder)
     if setting.device.type == "cuda":
         record["peak_memory"]["device"] = torch.cuda.max_memory_allocated(setting.device)
-
-
-def _save_gallery(
-    evidence: Evidence, scores: list[dict[str, Any]], setting: Setting, folder: Path
-) -> None:
-    """Show what memorisation was measured on, in the first embedder that could be used."""
-    judges = [
-        score["embedder"]["id"] for score in scores
-        if score["suite"] == "memorisation" and score["embedder"] and score["value"] is not None
-    ]  # fmt: skip
-    if judges and evidence.dataset.modality == "image":
-        save_gallery(evidence, setting.embedders[judges[0]], folder)
-
-
-def _asked_for(metrics: list[MetricChoice], scores: list[dict[str, Any]]) -> bool:
-    """Return whether a score was measured on samples of captions."""
-    asked = {m.spec.id for m in metrics if m.spec.condition == "caption" and m.spec.uses_samples}
-    return any(s["metric"] in asked and s["value"] is not None for s in scores)
-
-
-def _save_restored(evidence: Evidence, scores: list[dict[str, Any]], folder: Path) -> None:
-    """Show what the utility suite was measured on; a picture is no reason to fail a trial."""
-    measured = any(s["suite"] == "utility" and s["value"] is not None for s in scores)
-    if measured and evidence.dataset.modality == "image":
-        with suppress(UnsupportedError, DivergedError):
-            save_reconstructions(evidence, folder)
 
 
 def _lap(timing: dict[str, float], stage: str, since: float) -> float:
@@ -162,31 +126,8 @@ def _measure(
         embedder = setting.embedders[metric.embedder] if metric.embedder else None
         if isinstance(embedder, KnowsLevels):
             embedder = embedder.for_levels(dataset.levels)
-        score, failed = _one_score(metric, evidence, embedder)
+        score, failed = measured(metric, evidence, embedder)
         kept[f"{metric.spec.id}.{metric.embedder}" if embedder else metric.spec.id] = score
         scores.append(score_json(metric, score, request, embedder, failed))
     artifacts.save_per_example(kept, folder)
     return scores
-
-
-def _one_score(
-    metric: MetricChoice, evidence: Evidence, embedder: Embedder | None
-) -> tuple[Score, bool]:
-    """Return the score and whether the metric itself failed: one broken metric spoils no other."""
-    try:
-        if isinstance(embedder, Unready):
-            return unscored(embedder.reason), False
-        measure = load_target(metric.spec.target)
-        given = (evidence, embedder) if embedder else (evidence,)
-        with seeds.global_seed(seeds.named_seed("metric", metric.spec.id, evidence.seed)):
-            score = measure(*given, **metric.parameters)
-        if not isinstance(score, Score):
-            raise TypeError(f"{metric.spec.target} returned {type(score).__name__}, not a Score")
-        leaks = evidence.leakage(embedder) if embedder else ""
-        caveat = "; ".join(filter(None, (score.caveat, leaks)))
-        json.dumps(score.details, allow_nan=False)  # what cannot be stored is the metric's failure
-        return replace(score, caveat=caveat).checked(), False
-    except (UnsupportedError, DivergedError) as error:
-        return unscored(first_line(error)), False
-    except Exception as error:
-        return unscored(f"the metric failed: {type(error).__name__}: {first_line(error)}"), True

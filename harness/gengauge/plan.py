@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gengauge.benchmark import Benchmark
@@ -96,14 +96,11 @@ def plan(benchmark: Benchmark, registry: Registry) -> list[Job]:
     texts = (*(benchmark.models or registry.models), *benchmark.variants)
     choices = [c for text in texts for c in parse_choices(text, registry)]
     _unique_labels(choices)
-    suites = benchmark.suites or tuple(registry.suites)
-    for suite in suites:
-        if suite not in registry.suites:
-            raise unknown("suite", suite, registry.suites)
+    suites = known_suites(benchmark.suites, registry)
     settings = read_settings(benchmark.settings, registry)
     jobs = []
     for dataset in datasets:
-        metrics = tuple(_metrics(suites, dataset, benchmark, registry, settings))
+        metrics = tuple(metrics_on(dataset, suites, benchmark.embedders, registry, settings))
         for choice in choices:
             if choice.spec.fits(dataset, choice.parameters) == "":
                 budgets = _budgets(benchmark, choice)
@@ -117,6 +114,14 @@ def plan(benchmark: Benchmark, registry: Registry) -> list[Job]:
         }
         raise NothingSelectedError("nothing to run: " + ("; ".join(sorted(reasons)) or "no model"))
     return jobs
+
+
+def known_suites(names: Sequence[str], registry: Registry) -> tuple[str, ...]:
+    """Return the suites of these names, all without; ``UsageError`` for one that is not there."""
+    for name in names:
+        if name not in registry.suites:
+            raise unknown("suite", name, registry.suites)
+    return tuple(names) or tuple(registry.suites)
 
 
 def _unique_labels(choices: list[Choice]) -> None:
@@ -140,14 +145,15 @@ def _budget(benchmark: Benchmark, choice: Choice) -> str:
     return own or benchmark.budget or choice.spec.budget or DEFAULT_BUDGET
 
 
-def _metrics(
-    suites: Iterable[str],
+def metrics_on(
     dataset: DatasetSpec,
-    benchmark: Benchmark,
+    suites: Iterable[str],
+    embedders: Sequence[str],
     registry: Registry,
     settings: Mapping[str, Chosen],
 ) -> Iterable[MetricChoice]:
-    usual = [registry.embedder(id_) for id_ in benchmark.embedders or dataset.embedders]
+    """Yield the metrics of ``suites`` on ``dataset``, once an embedder: by default its own."""
+    usual = [registry.embedder(id_) for id_ in embedders or dataset.embedders]
     for spec in (m for suite in suites for m in registry.suites[suite] if m.fits(dataset)):
         chosen = settings.get(spec.id) or Chosen(spec.resolve({}))
         if not spec.embedded:

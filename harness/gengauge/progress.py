@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from gengauge.store import Record
-from gengauge.turns import Listener, Task
+from gengauge.turns import Listener, Silent, Task
 
 _REFRESH = 0.25  # seconds
-_SHARE = {"train": (0.0, 0.7), "sample": (0.7, 0.75), "score": (0.75, 1.0)}
+_SHARE = {
+    "train": (0.0, 0.7), "sample": (0.7, 0.75), "score": (0.75, 1.0),
+    "reference": (0.0, 0.4), "read": (0.4, 0.75),
+}  # fmt: skip
 
 
 @contextmanager
@@ -73,19 +76,6 @@ class Lines:
         line = f"[{self.count}/{self.total}] {summary(task, record, seconds)}"
         sys.stderr.write(f"{line}\n")  # at once: others may write there too
         sys.stderr.flush()
-
-
-class Silent:
-    """Says nothing."""
-
-    def started(self, tasks: list[Task]) -> None:
-        """Stay silent."""
-
-    def stage(self, task: Task, stage: str, fraction: float) -> None:
-        """Stay silent."""
-
-    def finished(self, task: Task, record: Record, seconds: float) -> None:
-        """Stay silent."""
 
 
 class Work:

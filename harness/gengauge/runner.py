@@ -191,14 +191,15 @@ class Run:
         (self.store.folder / "benchmark.toml").write_text(self.benchmark.to_toml())
         specs = {m.spec.id: m.spec for t in tasks for m in t.job.metrics}
         order = {id_: i for i, id_ in enumerate(self.registry.metrics)}
-        self.store.add_metrics({id_: _describe(s, order[id_]) for id_, s in specs.items()})
+        self.store.add_metrics({id_: description(s, order[id_]) for id_, s in specs.items()})
         for dataset in {t.dataset.id: t.dataset for t in tasks}.values():
             artifacts.save_reference(dataset, self.store.dataset_folder(dataset.id))
             captioned.save_real(dataset, self.store.dataset_folder(dataset.id))
         self.store.push_shared()
 
 
-def _describe(spec: MetricSpec, order: int) -> dict[str, Any]:
+def description(spec: MetricSpec, order: int) -> dict[str, Any]:
+    """Return what a run's folder says of a metric; ``order`` is its place among them."""
     keys = (
         "label",
         "summary",

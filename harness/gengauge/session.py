@@ -45,10 +45,8 @@ class Session:
         jobs = plan(benchmark, registry)
         for note in unfit(benchmark, registry, options.models):
             say(f"note: {note}")
-        tracking = Tracking.choose(options.track, registry)
+        Tracking.listen(options.track, registry)
         run = _open_run(benchmark, registry, options, say)
-        if tracking:
-            registry.manager.register(tracking)
         tasks = run.tasks(jobs)
         unready = [e.reason for e in run.setting.embedders.values() if isinstance(e, Unready)]
         for warning in (*run.store.warnings, *unready):  # scores will say it too, one by one

@@ -200,6 +200,7 @@ class MetricSpec(Spec):
     needs_truth: bool = False
     needs_modes: bool = False
     uses_samples: bool = True  # False: the number of samples does not enter its protocol
+    asks_model: bool = False  # it draws samples of its own: given samples are not enough
     hardware_bound: bool = False  # comparable on the same hardware only
     headline: bool = False  # a column of the short tables
     version: int = 1
@@ -225,6 +226,11 @@ class MetricSpec(Spec):
     def resolve(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """Return all parameters, the given ones parsed; raise ``UsageError`` for unknown ones."""
         return resolve(f"parameter of {self.id}", self.parameters, given)
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether samples without their model cannot be measured."""
+        return self.asks_model or not self.uses_samples
 
     @property
     def settings(self) -> tuple[Parameter, ...]:

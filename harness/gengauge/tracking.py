@@ -32,13 +32,14 @@ class Tracking:
         self._kept: frozenset[str] = frozenset()
 
     @classmethod
-    def choose(cls, texts: Iterable[str], registry: Registry) -> Tracking | None:
-        """Return what tells the trackers that ``--track`` names, None where it names none.
+    def listen(cls, texts: Iterable[str], registry: Registry) -> None:
+        """Let the trackers that ``--track`` names hear of what the registry's hooks tell.
 
         ``UsageError`` for one that is unknown or lacks a package, before anything runs.
         """
         chosen = {text: _telling(text, registry) for text in texts}
-        return cls(chosen.values()) if chosen else None
+        if chosen:
+            registry.manager.register(cls(chosen.values()))
 
     @hookimpl
     def gengauge_run_started(self, folder: str, trials: list[str]) -> None:

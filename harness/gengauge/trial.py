@@ -80,14 +80,26 @@ def request_of(
 
     ``environment`` is that of the machine it is measured on, where that is not this one.
     """
+    there = environment or (
+        provenance.hardware(str(setting.device)) if metric.spec.hardware_bound else {}
+    )
+    return asked_with(
+        metric, [dataset.id, dataset.revision, dataset.fingerprint], setting,
+        n_samples(setting, dataset), there,
+    )  # fmt: skip
+
+
+def asked_with(
+    metric: MetricChoice, data: list[str], setting: Setting, samples: int, there: dict[str, Any]
+) -> str:
+    """Return the hash of a metric on ``data`` (id, revision, content), of so many ``samples``."""
     spec = metric.spec
-    there = environment or (provenance.hardware(str(setting.device)) if spec.hardware_bound else {})
     content: dict[str, Any] = {
         "metric": [spec.suite, spec.id, spec.version, dict(metric.parameters)],
-        "dataset": [dataset.id, dataset.revision, dataset.fingerprint],
+        "dataset": data,
         "benchmark": setting.benchmark,
         "embedder": setting.embedders[metric.embedder].sha256 if metric.embedder else None,
-        "samples": n_samples(setting, dataset) if spec.uses_samples else None,
+        "samples": samples if spec.uses_samples else None,
         "hardware": provenance.hardware_in(there) if spec.hardware_bound else None,
     }
     return provenance.content_hash(content)

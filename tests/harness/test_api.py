@@ -19,7 +19,7 @@ from tests_support import environment
 import gengauge
 from gengauge.cli import _run
 from gengauge.errors import NothingSelectedError, UsageError
-from gengauge.progress import Silent
+from gengauge.turns import Silent
 
 SMALL: dict[str, Any] = {
     "datasets": "points/moons", "suites": ["likelihood"], "limit": 400, "isolate": False,

@@ -6,8 +6,8 @@ import worlds
 from standins import StandIn, evidence, normal
 
 from gengauge.evidence import Evidence
-from gengauge.execute import _one_score
 from gengauge.loading import load_embedder
+from gengauge.measuring import measured
 from gengauge.plan import MetricChoice
 from gengauge.record import score_json
 from gengauge.registry import Registry
@@ -36,7 +36,7 @@ def scored(metric, model):
     labels = torch.arange(80) % 2
     found = evidence(model, normal(80, 2, 1), test=normal(80, 2, 2), labels=labels,
                      conditions=("class",))  # fmt: skip
-    score, failed = _one_score(choice, found, Judge())
+    score, failed = measured(choice, found, Judge())
     assert not failed
     return score_json(choice, score, "request", Judge(), failed)
 
@@ -75,7 +75,7 @@ def test_the_guide_of_the_shapes_may_not_judge_them(metric, judge):
     guide = load_embedder(registry.embedder("clip/shapes-guide"), torch.device("cpu"))
     for guides in ((guide.id,), (guide.sha256,)):
         found = Evidence(data, Draws(*guides), data.test.x, 0, conditions=("caption",))
-        score, failed = _one_score(choice, found, embedder)
+        score, failed = measured(choice, found, embedder)
         assert not failed
         assert score.value is not None
         flagged = f"leakage: {judge} judges a model that it has steered"

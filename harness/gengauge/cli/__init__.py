@@ -11,6 +11,8 @@ import click
 
 VERBS = {
     "run": "Train every model that fits a benchmark, score it and write the report.",
+    "score": "Score samples of yours beside real ones: files, folders, features.",
+    "statistics": "Write statistics of real examples, to score samples beside later.",
     "report": "Render finished runs as html, md, csv, json or a table.",
     "compare": "Test a candidate run against a baseline: the gate for CI.",
     "publish": "Write a leaderboard of finished runs: a static site, or model cards.",

@@ -151,6 +151,7 @@ def _judged() -> Iterable[MetricSpec]:
         modalities=("image",),
         embedded=True,
         uses="attributes",
+        asks_model=True,
         target=f"{_HOME}.joint:joint_agreement",
         summary="Of images and captions that a model draws together, from nothing, the share whose "
         "image shows all that its caption says, by a judge of real data; captions that are not "

@@ -18,7 +18,7 @@ def problem(evidence: Evidence, embedder: Embedder | None = None) -> str:
 
     With ``embedder`` their features must be finite too.
     """
-    n, m = len(evidence.samples), len(evidence.reference)
+    n, m = len(evidence.samples), evidence.n_reference
     if min(n, m) < MINIMUM:
         return f"needs at least {MINIMUM} samples and reference examples, got {n} and {m}"
     bad = evidence.memo("samples that are not finite", lambda: _not_finite(evidence.samples))

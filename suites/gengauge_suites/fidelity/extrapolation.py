@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from torch import Tensor
 
@@ -16,13 +18,26 @@ def corrected(x: Tensor, y: Tensor, whole: tuple[Moments, Moments]) -> float:
     Twenty blocks, or five where each distance takes seconds; those leave a little more of the
     O(1/n^2) bias.
     """
-    blocks = 20 if x.shape[1] <= 512 else 5
+    blocks = blocks_of(x.shape[1])
+    return without_blocks(whole, of_blocks(x, blocks), of_blocks(y, blocks))
+
+
+def blocks_of(d: int) -> int:
+    """Return how many blocks are left out of clouds of ``d`` features."""
+    return 20 if d <= 512 else 5
+
+
+def without_blocks(
+    whole: tuple[Moments, Moments], x: Iterable[Moments], y: Iterable[Moments]
+) -> float:
+    """Return the corrected distance from the moments of ``whole`` clouds and of their blocks."""
     values = []
-    for of_x, of_y in zip(of_blocks(x, blocks), of_blocks(y, blocks), strict=True):
+    for of_x, of_y in zip(x, y, strict=True):
         a, b = whole[0].without(of_x), whole[1].without(of_y)
         values.append(distance(a.mean, a.covariance, b.mean, b.covariance))
     a, b = whole
     value = distance(a.mean, a.covariance, b.mean, b.covariance)
+    blocks = len(values)
     return blocks * value - (blocks - 1) * float(np.mean(values))
 
 

@@ -16,15 +16,20 @@ from torch import Tensor
 from gengauge import seeds
 from gengauge.evidence import Evidence
 from gengauge.metric import Embedder, Score, unscored
+from gengauge.rows import Rows
 from gengauge.statistics import Interval, block_jackknife
-from gengauge_suites.fidelity.clouds import embedded, problem
+from gengauge.summary import Summary
+from gengauge_suites.fidelity.against import Against
+from gengauge_suites.fidelity.clouds import MINIMUM, embedded, problem
 from gengauge_suites.fidelity.extrapolation import corrected, line
 from gengauge_suites.fidelity.few import BLOCKS, left_out
 from gengauge_suites.fidelity.intervals import normal
 from gengauge_suites.fidelity.linearised import Linearised, linearised
 from gengauge_suites.fidelity.moments import Factor, Moments
 from gengauge_suites.fidelity.passes import identity
+from gengauge_suites.fidelity.streamed import Streamed, Told
 
+NOT_FINITE = "features are not finite"
 PAIRS = 1000  # reference examples whose influence is kept: what two models' distances share
 _METHOD = "normal, linearised jackknife"
 
@@ -34,11 +39,11 @@ def fd(evidence: Evidence, embedder: Embedder) -> Score:
 
     The plug-in value is biased upwards by O(1/n), so it compares only at equal n.
     """
-    if reason := problem(evidence, embedder):
-        return unscored(reason)
     found = _measured(evidence, embedder)
+    if isinstance(found, str):
+        return unscored(found)
     interval = found.interval()
-    score = _score(evidence, found.value, replace(interval, low=max(0.0, interval.low)))
+    score = _score(found, found.value, replace(interval, low=max(0.0, interval.low)))
     return replace(score, per_example=found.pairs(found.value))
 
 
@@ -51,26 +56,35 @@ def fd_infinity(evidence: Evidence, embedder: Embedder, method: str = "jackknife
     split is stratified) read too low. ``line`` is the protocol of Chong & Forsyth (2020): a line
     against 1/n over 15 prefixes of the samples, which leaves the bias of the reference.
     """
-    if reason := problem(evidence, embedder):
-        return unscored(reason)
     found = _measured(evidence, embedder)
+    if isinstance(found, str):
+        return unscored(found)
     if method == "line" and isinstance(found, Few):
         d, fewest = found.x.shape[1], min(len(found.x), len(found.y))
         return unscored(f"a line in 1/n needs well over {d} examples a side, got {fewest}")
-    value, interval = found.at_infinity(method)
-    score = _score(evidence, value, interval, {"method": method})
+    at_infinity = found.at_infinity(method)
+    if isinstance(at_infinity, str):
+        return unscored(at_infinity)
+    value, interval = at_infinity
+    score = _score(found, value, interval, {"method": method})
     return replace(score, per_example=found.pairs(value) if method == "jackknife" else None)
 
 
 def _score(
-    evidence: Evidence, value: float, interval: Interval, protocol: dict[str, str] | None = None
+    found: Distance, value: float, interval: Interval, protocol: dict[str, str] | None = None
 ) -> Score:
-    n, m = len(evidence.samples), len(evidence.reference)
+    n, m = found.sizes
     return Score(value, interval, n_samples=n, n_reference=m, protocol=dict(protocol or {}))
 
 
-def _measured(evidence: Evidence, embedder: Embedder) -> Many | Few:
-    def compute() -> Many | Few:
+def _measured(evidence: Evidence, embedder: Embedder) -> Distance | str:
+    def compute() -> Distance | str:
+        if (summary := evidence.summary(embedder)) is not None:
+            return _told(evidence, embedder, summary)
+        if (clouds := evidence.clouds(embedder)) is not None:
+            return _streamed(evidence, embedder, clouds)
+        if reason := problem(evidence, embedder):
+            return reason
         features = embedded(evidence, embedder)
         x, y = features.samples, features.reference
         if is_few(x, y):
@@ -80,6 +94,56 @@ def _measured(evidence: Evidence, embedder: Embedder) -> Many | Few:
         return Many.of(x, y, evidence.once(key, lambda: reference_of(y)), asked)
 
     return evidence.memo(("frechet", *identity(embedder)), compute)
+
+
+def _streamed(evidence: Evidence, embedder: Embedder, clouds: tuple[Rows, Rows]) -> Streamed | str:
+    """Return the distance of clouds that are read in blocks, or why there is none."""
+    if reason := _too_few(clouds[0]) or _too_few(clouds[1]):
+        return reason
+    stream = evidence.generator("order")
+    a = Told.of(clouds[0], stream)
+    key = ("told", *identity(embedder))
+    b = evidence.once(key, lambda: Told.of(clouds[1], evidence.generator("order")))
+    asked = shared_rows(evidence.features(embedder).reference, evidence.dataset.id)
+    return Streamed.of(a, b, asked) if a.finite and b.finite else NOT_FINITE
+
+
+def _told(evidence: Evidence, embedder: Embedder, summary: Summary) -> Distance | str:
+    """Return the distance from a reference of which a file tells, or why there is none."""
+    rows, features = evidence.all_samples(embedder), summary.features
+    n, d = len(rows), rows.width
+    if n < MINIMUM:
+        return f"needs at least {MINIMUM} samples, got {n}"
+    if d != len(summary.mean):
+        return f"the reference's mean has {len(summary.mean)} values and {embedder.id} gives {d}"
+    whole = features is not None and len(features) == summary.n
+    fewest = min(n, len(features)) if whole and features is not None else n
+    if fewest - -(-fewest // BLOCKS) > d:
+        stream = evidence.generator("order")
+        a, b = Told.of(rows, stream), Told.by(summary, evidence.generator("order"))
+        return (
+            Streamed.of(a, b, features[:PAIRS].double() if features is not None else None)
+            if a.finite
+            else NOT_FINITE
+        )
+    x = evidence.sample_features(embedder)
+    if len(x) < n:
+        return f"{d} features of {n} samples need them all in memory: raise --samples to {n}"
+    if not bool(torch.isfinite(x).all()):
+        return NOT_FINITE
+    order = torch.randperm(n, generator=evidence.generator("order"))
+    if whole and features is not None:
+        return Few.of(x[order], features.double())
+    return Against.of(x[order], summary)
+
+
+def _too_few(rows: Rows) -> str:
+    n, d = len(rows), rows.width
+    if n < MINIMUM:
+        return f"needs at least {MINIMUM} samples and reference examples, got {n}"
+    if n - -(-n // BLOCKS) <= d:
+        return f"{d} features of {n} examples need them all in memory: raise --samples to {n}"
+    return ""
 
 
 def measure(x: Tensor, y: Tensor, asked: Tensor | None = None) -> Many | Few:
@@ -130,6 +194,11 @@ class Many:
         return cls(x, y, (a, b), factor, linearised(x, y, a, b, factor, asked))
 
     @property
+    def sizes(self) -> tuple[int, int]:
+        """How many samples and reference examples there are."""
+        return len(self.x), len(self.y)
+
+    @property
     def value(self) -> float:
         """The plug-in distance."""
         return self.linear.value
@@ -140,19 +209,8 @@ class Many:
         return normal(self.value, math.sqrt(variance), _METHOD)
 
     def pairs(self, value: float) -> Tensor | None:
-        """Return ``value`` and the influence of reference examples on it, ``[p]``.
-
-        Their mean is the value, and the variance of their mean the part of the value's that is
-        the reference's: two models' differences, example by example, are free of what the
-        reference does to both.
-        """
-        influence = self.linear.influence
-        if influence is None:
-            return None
-        centred, p = influence - influence.mean(), len(influence)
-        part = self.linear.shared(len(self.y))
-        shown = float(centred.var()) / p
-        return value + math.sqrt(part / shown if shown else 0.0) * centred
+        """Return ``value`` and the influence of reference examples on it, ``[p]``."""
+        return self.linear.pairs(value, len(self.y))
 
     def at_infinity(self, method: str) -> tuple[float, Interval]:
         """Return the distance without the bias of finite samples, and its interval."""
@@ -183,6 +241,11 @@ class Few:
         _, interval, moved = block_jackknife(lambda b: value if b is None else parts[b], BLOCKS)
         return cls(x, y, value, interval, moved)
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many samples and reference examples there are."""
+        return len(self.x), len(self.y)
+
     def interval(self) -> Interval:
         """Return the interval of the plug-in distance for its expectation."""
         return self.plain
@@ -196,3 +259,6 @@ class Few:
         name = f"bias-corrected {plain.method}"
         moved = replace(plain, low=plain.low + move, high=plain.high + move, method=name)
         return self.corrected, moved
+
+
+Distance = Many | Few | Streamed | Against

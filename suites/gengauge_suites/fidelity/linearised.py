@@ -11,6 +11,7 @@ variance again as there is, which is known from the second derivative and taken 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +38,9 @@ class Linearised:
     noise: float
     influence: Tensor | None = None
 
-    def variance(self, n: int, m: int, spread: float = 1.0, second: float | None = None) -> float:
+    def variance(
+        self, n: float, m: float, spread: float = 1.0, second: float | None = None
+    ) -> float:
         """Return the variance of the distance of ``n`` samples from ``m`` reference examples.
 
         Of a weighted distance (a line over prefixes), ``spread`` is the mean squared weight of a
@@ -48,7 +51,20 @@ class Linearised:
         first -= 4 * self.noise * both * (spread / n + 1 / m)
         return max(first, 0.0) + 2 * self.noise * (both**2 if second is None else second)
 
-    def shared(self, m: int) -> float:
+    def pairs(self, value: float, m: float) -> Tensor | None:
+        """Return ``value`` and the influence of reference examples on it, ``[p]``.
+
+        Their mean is the value, and the variance of their mean the part of the value's that is
+        the reference's of ``m`` examples: two models' differences, example by example, are free of
+        what the reference does to both.
+        """
+        if self.influence is None:
+            return None
+        centred, p = self.influence - self.influence.mean(), len(self.influence)
+        shown = float(centred.var()) / p
+        return value + math.sqrt(self.shared(m) / shown if shown else 0.0) * centred
+
+    def shared(self, m: float) -> float:
         """Return the part of the variance that a model shares with others on ``m`` examples.
 
         It is what the observed influences of reference examples show, less the noise that these
@@ -81,9 +97,11 @@ def linearised(
     of_y = -2 * y @ shift + (y**2).sum(1) - (v**2).sum(1)
     cross = values.clamp_min(0).sqrt().sum()
     value = shift @ shift + cov1.trace() + b.scatter.trace() / (b.n - 1) - 2 * cross
-    noise = 0.5 * (second_order(u, spread) + second_order(v[:seen], spread))
+    noise = second_order(u, spread)
+    if seen:  # of a reference that only moments are known of there are no rows
+        noise = 0.5 * (noise + second_order(v[:seen], spread))
     return Linearised(
-        float(value), float(of_x.var()), float(of_y[:seen].var()), noise,
+        float(value), float(of_x.var()), float(of_y[:seen].var()) if seen else 0.0, noise,
         None if asked is None else of_y[seen:],
     )  # fmt: skip
 

@@ -55,7 +55,7 @@ class Estimate:
 
 
 def _score(evidence: Evidence, embedder: Embedder, k: int, name: str) -> Score:
-    n, m = len(evidence.samples), len(evidence.reference)
+    n, m = len(evidence.samples), evidence.n_reference
     if k >= min(n, m) // 2:
         few = min(n, m)
         return unscored(f"k = {k} is too large for {few} examples: it must be below half of them")

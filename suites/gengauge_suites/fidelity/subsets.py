@@ -30,7 +30,7 @@ def kid_subsets(evidence: Evidence, embedder: Embedder, subsets: int, size: int)
     overlap, and it does not fall as samples are added. It goes to the details. The interval has
     the error of the full statistic and, on top, that of drawing so many subsets.
     """
-    n, m = len(evidence.samples), len(evidence.reference)
+    n, m = len(evidence.samples), evidence.n_reference
     if reason := problem(evidence):
         return unscored(reason)
     if min(n, m) < size:

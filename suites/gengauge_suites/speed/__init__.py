@@ -94,7 +94,8 @@ def _fronts() -> Iterable[MetricSpec]:
     for name, label, words, embedded, modalities in rows:
         yield _metric(
             f"evaluations_to_{name}", f"NFE to best {label}", "evaluations", "lower",
-            module="front", hardware_bound=False, uses_samples=True, modalities=modalities,
+            module="front", hardware_bound=False, uses_samples=True, asks_model=True,
+            modalities=modalities,
             embedded=embedded, source="Karras et al. 2022, Elucidating the Design Space of "
             "Diffusion-Based Generative Models, https://arxiv.org/abs/2206.00364",
             summary=f"Fewest network evaluations behind a sample with which the {words} is within "

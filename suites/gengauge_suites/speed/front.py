@@ -53,7 +53,7 @@ def _score(evidence: Evidence, measure: Callable[[Evidence], Score], quality: st
         return unscored("offers no step counts")
     low, value, high = answers(front)
     method = f"counts within {_SPREAD} standard errors of the same quality"
-    n, m = len(evidence.samples), len(evidence.reference)
+    n, m = len(evidence.samples), evidence.n_reference
     return Score(
         value, Interval(low, high, None, method), n_samples=n, n_reference=m,
         details={"front": front, "quality": quality, "tolerance": TOLERANCE},
