@@ -160,7 +160,8 @@ def _check(x: Tensor, first: int, collection: Collection, name: str) -> None:
     if flat.is_floating_point():
         bad, why = ~torch.isfinite(flat).all(1), "a value that is not finite (NaN or infinity)"
     elif collection.levels is not None:
-        bad = ((flat < 0) | (flat >= collection.levels)).any(1)
+        low, high = flat.amin(1).long(), flat.amax(1).long()  # in uint8 a 256 would be 0
+        bad = (low < 0) | (high >= collection.levels)
         why = f"a value that is none of the {collection.levels} levels 0 to {collection.levels - 1}"
     if bool(bad.any()):
         row = first + int(bad.nonzero()[0])

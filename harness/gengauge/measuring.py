@@ -67,7 +67,7 @@ def _save_gallery(
         score["embedder"]["id"] for score in scores
         if score["suite"] == "memorisation" and score["embedder"] and score["value"] is not None
     ]  # fmt: skip
-    if judges and evidence.dataset.modality == "image":
+    if judges and evidence.dataset.modality == "image" and len(evidence.dataset.train):
         save_gallery(evidence, setting.embedders[judges[0]], folder)
 
 

@@ -14,7 +14,7 @@ from gengauge.data import Dataset
 from gengauge.errors import GengaugeError, UnsupportedError
 from gengauge.evidence import Conditioned
 from gengauge.fitting import new
-from gengauge.given import NO_MODEL, Given, GivenEvidence, Reference, Side
+from gengauge.given import NO_MODEL, Given, GivenEvidence, Side
 from gengauge.measuring import measured, save_shown
 from gengauge.metric import Score, unscored
 from gengauge.model import Model
@@ -59,10 +59,8 @@ class Real:
 
     @property
     def key(self) -> list[str]:
-        """What it is known by, wherever it lies: name, revision, content."""
-        data = self.data
-        name = data.kind if isinstance(data, Reference) else data.id
-        return [name, data.revision, data.fingerprint]
+        """What it is known by, wherever it lies: name without its folders, revision, content."""
+        return [self.data.id, self.data.revision, self.data.fingerprint]
 
 
 @dataclass(frozen=True)
@@ -80,14 +78,13 @@ class Row:
 
     def trial(self, real: Real, seed: int, code: str, device: str) -> Trial:
         """Return the trial: what samples are is their content, not their path."""
-        parameters = tuple(sorted(self.choice.parameters.items()))
-        if self.known is not None:
-            parameters = (("sha256", self.sha256),)
+        # the hash stands where a code's does: it tells two rows of one name apart
+        code = code if self.known is None else f"+{self.sha256[:12]}"
         # a control draws as many samples as there are of the user's
         drawn = f"{self.count} samples" if self.known is None else ""
         return Trial(
-            self.choice.spec.id, self.label, parameters, code, real.key[0], real.key[2], seed,
-            drawn, device,
+            self.choice.spec.id, self.label, tuple(sorted(self.choice.parameters.items())), code,
+            real.data.id, real.data.fingerprint, seed, drawn, device,
         )  # fmt: skip
 
 
@@ -104,7 +101,7 @@ def score_row(
     job = Job(row.choice, real.spec, trial.seed, trial.budget, tuple(missing.values()))
     record = blank_record(trial, job, real.data, setting)
     record["dataset"]["n_test"] = real.n
-    record["budget"] = ""
+    record["given"] = {"most": setting.samples}
     folder = setting.store.trial_folder(trial.key)
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -129,12 +126,11 @@ def _fill(
     folder, clock = setting.store.trial_folder(trial.key), time.perf_counter()
     evidence = _evidence(row, trial, real, setting)
     if row.known is not None:
-        # the hash stands where a code's does: it tells two rows of one name apart
         record["model"].update(
-            summary=f"{row.count:,} samples out of {row.text}", code=f"+{row.sha256[:12]}",
-            parameters={}, conditions=sorted(row.asked or {}), checkpoint_sha256=row.sha256,
+            summary=f"{row.count:,} samples out of {row.text}",
+            conditions=sorted(row.asked or {}), checkpoint_sha256=row.sha256,
         )  # fmt: skip
-        record["given"] = {"path": row.text, "n": row.count, "sha256": row.sha256}
+        record["given"] |= {"path": row.text, "n": row.count, "sha256": row.sha256}
     n = row.count if row.known is not None else len(evidence.samples)
     record["sampling"] = {"n": n, "clamped": 0.0}
     record["timing"]["sample"] = round(time.perf_counter() - clock, 6)

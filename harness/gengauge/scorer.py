@@ -207,8 +207,7 @@ class Scoring:
         self.rows.append(trial.key)
         folder = str(self.store.trial_folder(trial.key))
         tell(self.registry.manager.hook.gengauge_trial_finished, record=record, folder=folder)
-        shown = replace(task, trial=replace(trial, dataset=real.spec.id))
-        listener.finished(shown, record, time.perf_counter() - clock)
+        listener.finished(replace(task, trial=trial), record, time.perf_counter() - clock)
         return record
 
     def _row(self, i: int, task: Task, real: Real) -> Row:

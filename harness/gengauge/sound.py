@@ -60,7 +60,7 @@ class Shape:
 _RECORD = Shape(
     environment=_TEXT, budget=_TEXT, command=_TEXT, command_line=_TEXT, started_at=_TEXT,
     run_id=_TEXT, position=_COUNT, workers=_COUNT, benchmark=_TABLE, seeds=_TABLE,
-    training=_TABLE, timing=_TABLE, peak_memory=_TABLE, error=_TABLE, sampling=_TABLE,
+    training=_TABLE, timing=_TABLE, peak_memory=_TABLE, error=_TABLE, sampling=_TABLE, given=_TABLE,
     artifacts=(list, type(None)),
 )  # fmt: skip
 _PARTS = {
@@ -80,6 +80,7 @@ _PARTS = {
     "peak_memory": Shape(host=_COUNT, device=_COUNT),
     "error": Shape(type=_TEXT, message=_TEXT),
     "sampling": Shape(n=_COUNT, clamped=_NUMBER),
+    "given": Shape(path=_TEXT, n=_COUNT, sha256=_TEXT, most=_COUNT),
 }  # fmt: skip
 _SCORE = Shape(
     suite=(str,), metric=(str,), value=_NUMBER, low=_NUMBER, high=_NUMBER, standard_error=_NUMBER,

@@ -88,6 +88,7 @@ def _requests(score: Json, record: Json, hardware: Sequence[Json | None]) -> Ite
     """Yield every request that a score could answer; which it is only its metric knows."""
     data, embedder = record["dataset"], score["embedder"] or {}
     drawn = (record.get("sampling") or {}).get("n")
+    most = (record.get("given") or {}).get("most")  # of samples that were given
     content: Json = {
         "metric": [
             score["suite"], score["metric"], score.get("metric_version"),
@@ -97,5 +98,5 @@ def _requests(score: Json, record: Json, hardware: Sequence[Json | None]) -> Ite
         "benchmark": record["benchmark"], "embedder": embedder.get("sha256"),
     }  # fmt: skip
     for machine in hardware:
-        for samples in dict.fromkeys((drawn, None, score["n_samples"])):
+        for samples in dict.fromkeys((drawn, None, score["n_samples"], most)):
             yield content_hash({**content, "samples": samples, "hardware": machine})

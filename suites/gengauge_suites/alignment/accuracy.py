@@ -87,7 +87,9 @@ def attribute_accuracy(evidence: Evidence, embedder: Embedder) -> Score:
         ("attribute accuracy of", embedder.id, embedder.sha256),
         lambda: _on_real(tell, embedder, grammar, evidence),
     )
-    strange = evidence.once(("unseen combinations",), lambda: unseen(data))
+    strange = None
+    if drawn.captions == (data.test.captions or ())[: len(hits)]:
+        strange = evidence.once(("unseen combinations",), lambda: unseen(data))
     return Score(
         float(hits.mean()), clustered_share_interval(hits, clusters), n_samples=len(hits),
         details=found.told | of_real | _apart(hits, strange), per_example=hits,

@@ -96,9 +96,10 @@ class _Lesson:
 def _lesson(taught: Split, data: Dataset) -> _Lesson:
     """Return the kernel between ``taught`` and the test split, its width from real data.
 
-    The width is scikit-learn's ``gamma="scale"`` of the training split, the same for all models.
+    The width is scikit-learn's ``gamma="scale"`` of the training split, or of the test split where
+    there is no other: the same for all models.
     """
-    train = comparable(data.train.x, data)
+    train = comparable(data.train.x if len(data.train) else data.test.x, data)
     gamma = 1 / (train.shape[1] * max(float(train.var()), 1e-12))
     x, z = comparable(taught.x, data), comparable(data.test.x, data)
     assert taught.labels is not None

@@ -56,14 +56,18 @@ def prompted(evidence: Evidence, embedder: Embedder, prefix: str) -> Prompted:
     if not isinstance(embedder, EmbedsText):
         raise UnsupportedError(f"{embedder.id} embeds no text")
     drawn = evidence.conditional("caption")
-    every = evidence.dataset.test.captions
-    if drawn.captions is None or every is None:
+    every = evidence.dataset.test.captions or ()
+    if drawn.captions is None:
         raise UnsupportedError("the data has no captions")
-    texts = list(dict.fromkeys(every))
+    if set(drawn.captions) <= set(every):
+        texts = list(dict.fromkeys(every))
+        captions = evidence.told(
+            embedder, f"captions after '{prefix}', 1", lambda: _captions(embedder, texts, prefix)
+        )
+    else:  # samples that were given may be of captions that the data does not have
+        texts = list(dict.fromkeys(drawn.captions))
+        captions = _captions(embedder, texts, prefix)
     place = {text: i for i, text in enumerate(texts)}
-    captions = evidence.told(
-        embedder, f"captions after '{prefix}', 1", lambda: _captions(embedder, texts, prefix)
-    )
     key = ("conditional features", "caption", embedder.id, embedder.sha256)
     images = evidence.memo(key, lambda: _images(embedder, drawn.samples))
     return Prompted(
