@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gengauge.api.runs import run
     from gengauge.api.scores import score
     from gengauge.api.tables import load_runs
+    from gengauge.averaging import PowerAverage
     from gengauge.budget import Budget
     from gengauge.checks import check_training
     from gengauge.collection import Collection
@@ -54,6 +55,7 @@ _HOME = {
     "api.runs": ("run",),
     "api.scores": ("score",),
     "api.tables": ("load_runs",),
+    "averaging": ("PowerAverage",),
     "budget": ("Budget",),
     "checks": ("check_training",),
     "collection": ("Collection",),
@@ -89,7 +91,7 @@ __all__ = [
     "EmbedderSpec", "Evidence", "ExecutorSpec", "Features", "FitRun", "GaussianDiffusion",
     "GengaugeError", "InTurn", "Interval", "LatentDecoder", "LatentVariable", "Mass", "Measured",
     "MetricSpec", "Model", "ModelSpec", "NothingSelectedError", "ObservationModel", "Parameter",
-    "ProbabilityFlow", "PublisherSpec", "Reconstructor", "ReportSpec", "Results", "RunStore",
+    "PowerAverage", "ProbabilityFlow", "PublisherSpec", "Reconstructor", "ReportSpec", "Results", "RunStore",
     "Score", "Shift", "Split", "StorageError", "Task", "Tracked", "Tracker", "TrackerSpec", "Turns",
     "UsageError", "VariationalBound", "check_training", "dequantise", "hookimpl", "load_runs",
     "quantise", "run", "score", "train", "unscored",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gengauge.acceleration import Stepper, accelerated
+from gengauge.averaging import PowerAverage
 from gengauge.errors import DivergedError
 from gengauge.resumption import Part
 from gengauge.training_curve import Curve
@@ -75,6 +76,7 @@ def train(
     weight_decay: float = 0.0,
     clip: float | None = None,
     keep_best: bool = True,
+    average: PowerAverage | None = None,
     keep: Mapping[str, Part] | None = None,
 ) -> None:
     """Minimise ``loss(*batch, generator=...)`` over ``module`` with Adam and a cosine schedule.
@@ -88,6 +90,9 @@ def train(
     examples, so that a step and a budget mean the same whatever their number; all see the same
     validation examples. ``run.precision`` is the loss's in training; weights, validation and
     everything after is float32. See :class:`gengauge.acceleration.Stepper`.
+
+    ``average`` takes in the weights of every step; where there is one, the loss shall look at
+    ``average.network`` when ``module`` is not in training, for that is what is validated.
 
     A run that was killed goes on from its last checkpoint: what ``loss`` itself changes from step
     to step, besides ``module``, the generator and the global streams, must be in ``keep``; see
@@ -108,7 +113,7 @@ def train(
         curve = Curve(run, module, loss, validation, pace.total, keep_best)
         stream = batches(stepper.shared(tensors), size, run.generator("batches"))
         loop = run.loop(
-            {"module": module, **(keep or {})},
+            {"module": module, **({"average": average} if average else {}), **(keep or {})},
             {"optimiser": optimiser, "noise": noise, "batches": stream, "curve": curve},
         )
         stepper.follow(loop)
@@ -125,6 +130,8 @@ def train(
             if clip is not None:
                 _clip(parameters, clip)
             stepper.step()
+            if average is not None:
+                average.update()
             more = pace.spend(step, stepper)
             if (due := curve.due(step) or not more) or step % _CHECK_EVERY == 0:
                 _look(run, value := stepper.mean(value), step)

@@ -16,7 +16,7 @@ import torch
 from fake_targets import Gaussian
 
 from gengauge import Score, train
-from gengauge_plugins.networks.averaging import PowerAverage
+from gengauge.averaging import PowerAverage
 
 
 class Healthy(Gaussian):
@@ -41,13 +41,12 @@ class Learner(Gaussian):
         def loss(x, generator):
             if network.training:
                 self.stepping(run)
-                average.update()
                 time.sleep(pause / 4)
             noise = torch.randn(x.shape, generator=generator)
             return (network(torch.dropout(noise, 0.5, network.training)) - x).square().mean()
 
         train(run, network, loss, (x,), validation=(data.validation.x.float(),), batch_size=32,
-              lr=0.05, keep={"average": average})  # fmt: skip
+              lr=0.05, average=average)  # fmt: skip
         found = network.bias + average.network.bias + average.network.weight.sum(1)
         self.mean, self.std = found.detach().double(), torch.tensor(self.scale).double()
 

@@ -149,6 +149,37 @@ def test_a_lost_slurm_job_is_a_failed_trial_and_is_sent_again(cli: Cli, tmp_path
 
 
 @pytest.mark.slow
+def test_ray_runs_the_trials_of_a_lost_node_again(tmp_path: Path) -> None:
+    """A cluster of two nodes, of which one is killed with the trial that it has."""
+    pytest.importorskip("ray", reason="ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 100 << 20}
+    env = environment(FAKE_FITS=str(tmp_path / "fits"))
+    old = {k: os.environ.get(k) for k in env}
+    os.environ.update(env)  # what the nodes hand to the trials
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        lost = cluster.add_node(**node)
+        process = started(
+            tmp_path, "--seeds", "0-1", "-m", "waits", "--executor", "ray", "--address",
+            cluster.address, "-o", "out",
+        )  # fmt: skip
+        until(lambda: (tmp_path / "fits").exists() and fits(tmp_path)["Waits"] == 2)
+        cluster.remove_node(lost, allow_graceful=False)
+        until(lambda: fits(tmp_path)["Waits"] == 3 or process.poll() is not None)
+        (tmp_path / "fits.go").touch()
+        _, said = process.communicate(timeout=300)
+    finally:
+        cluster.shutdown()
+        os.environ.update({k: v for k, v in old.items() if v is not None})
+    assert process.returncode == 0, said
+    assert [r["status"] for r in records(tmp_path / "out")] == ["ok", "ok"]
+    assert fits(tmp_path)["Waits"] == 3  # that of the lost node twice
+    until(lambda: not list(_ours("open_workshop", tmp_path)), 10)
+
+
+@pytest.mark.slow
 def test_the_end_of_a_ray_run_leaves_nothing_behind(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="ray is not installed")
     process = started(tmp_path, "-m", "waits", "--executor", "ray", "-o", "out")

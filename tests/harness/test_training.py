@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gengauge import Budget, FitRun, train
+from gengauge import Budget, FitRun, PowerAverage, train
 from gengauge.errors import DivergedError
 from gengauge.training import _clip
 
@@ -121,3 +121,29 @@ def test_gradients_are_scaled_down_to_the_limit_and_never_up(size, after):
     module.bias.grad = torch.zeros(1)
     _clip(list(module.parameters()), 2.0)
     assert float(module.weight.grad.norm()) == pytest.approx(after, rel=1e-4)
+
+
+@pytest.mark.parametrize("accumulation", [1, 4])
+def test_the_average_is_over_the_weights_of_every_step(accumulation):
+    module, run = linear(), run_for("30 steps")
+    run.accumulation = accumulation
+    average, seen, plain = PowerAverage(module, 0.1), [], squared(module)
+
+    def loss(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        if module.training:
+            seen.append(module.weight.detach().clone())
+            return plain(x, generator)
+        return (average.network(x).squeeze(1) - x @ TARGET).pow(2).mean()
+
+    train(run, module, loss, (X,), validation=(X[:50],), lr=0.1, batch_size=32, keep_best=False,
+          average=average)  # fmt: skip
+    after = torch.stack([*seen[accumulation::accumulation], module.weight.detach()])
+    step = torch.arange(31, dtype=torch.float64)
+    shares = torch.diff((step / 30) ** (average.gamma + 1))
+    assert average.steps == run.steps == 30
+    assert torch.allclose(
+        average.network.weight.double(), torch.einsum("s,s...->...", shares, after.double())
+    )
+    with torch.no_grad():
+        last = float(loss(X[:50], torch.Generator()))
+    assert run.curve[-1]["validation_loss"] == pytest.approx(last)

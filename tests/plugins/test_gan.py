@@ -8,13 +8,13 @@ import worlds
 from torch import nn
 
 from gengauge import Budget, Dataset, Evidence, FitRun, Split
+from gengauge.averaging import PowerAverage
 from gengauge.errors import DivergedError, UnsupportedError
 from gengauge_plugins.gan import losses
 from gengauge_plugins.gan.cgan import CGAN
 from gengauge_plugins.gan.gan import GAN
 from gengauge_plugins.gan.networks import Discriminator, discriminator
 from gengauge_plugins.networks.adversarial import alternate
-from gengauge_plugins.networks.averaging import PowerAverage
 from gengauge_suites.likelihood.ais import ais
 
 

@@ -84,7 +84,7 @@ class DDPM(Answers):
         sampler: ``ddpm``, ``ddim``, ``dpm++`` or ``heun``; ``auto`` takes ``ddpm`` where
             levels are predicted and ``dpm++`` elsewhere, or what a pretrained model came with.
         steps: Steps of the sampler, at most as many; Heun's cost two evaluations each.
-        ema: Width of the average, see :class:`gengauge_plugins.networks.averaging.PowerAverage`.
+        ema: Width of the average, see :class:`gengauge.averaging.PowerAverage`.
         network: ``mlp``, ``unet``, or ``auto``: a U-Net for pictures of more than 256 values.
         hidden: Width of the perceptron; the U-Net has an eighth as many channels in full
             size.

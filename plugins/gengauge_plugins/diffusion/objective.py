@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from gengauge import FitRun, train
+from gengauge.averaging import PowerAverage
 from gengauge_plugins.diffusion.network import Network
 from gengauge_plugins.diffusion.schedule import Schedule, alpha_sigma
-from gengauge_plugins.networks.averaging import PowerAverage
 from gengauge_plugins.networks.drawing import normal, uniform
 
 _DROPPED = 0.1  # share of labels left out, for guidance without a classifier
@@ -62,15 +62,11 @@ def fit_average(
     average = PowerAverage(network, width)
 
     def loss(*batch: Tensor, generator: torch.Generator) -> Tensor:
-        if not network.training:
-            return objective(average.network, *batch, generator=generator)
-        if run.steps:  # what the last step has left
-            average.update()
-        return objective(network, *batch, generator=generator)
+        shown = network if network.training else average.network
+        return objective(shown, *batch, generator=generator)
 
     train(run, network, loss, tensors, validation=validation, batch_size=batch_size, lr=lr,
-          clip=1.0, keep_best=False, keep={"average": average})  # fmt: skip
-    average.update()
+          clip=1.0, keep_best=False, average=average)  # fmt: skip
     return average.network.eval()
 
 

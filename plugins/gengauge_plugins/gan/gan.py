@@ -64,7 +64,7 @@ class GAN:
         lr: Adam's rate for the generator; both rates fade over the last fifth of training.
         lr_discriminator: Adam's rate for the discriminator: two time-scales if it differs.
         n_critic: Discriminator steps for one of the generator; 0 is 3 with ``wgan-gp`` and 1 else.
-        ema: Width of the average, see :class:`gengauge_plugins.networks.averaging.PowerAverage`.
+        ema: Width of the average, see :class:`gengauge.averaging.PowerAverage`.
         latent: Dimensions of the standard normal latent, at most twice the data's.
         hidden: Width of the three hidden layers of either perceptron, at most 64 a dimension; of
             convolutions 32 times the channels at full resolution.

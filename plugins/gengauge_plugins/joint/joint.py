@@ -64,7 +64,7 @@ class JointGAN:
         r1_every: Steps from one such penalty, that many times as strong, to the next.
         lr: Adam's rate for all that makes pairs.
         lr_discriminator: Adam's rate for the discriminator.
-        ema: Width of the average, see :class:`gengauge_plugins.networks.averaging.PowerAverage`.
+        ema: Width of the average, see :class:`gengauge.averaging.PowerAverage`.
         head_start: Share of the steps, the first, that learn from real pairs alone, as above.
         batch_size: Pairs a step.
 

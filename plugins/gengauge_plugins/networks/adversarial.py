@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from gengauge import FitRun
+from gengauge.averaging import PowerAverage
 from gengauge.errors import DivergedError
 from gengauge.training import batches
-from gengauge_plugins.networks.averaging import PowerAverage
 
 Batch = tuple[Tensor, ...]
 _BETAS = (0.0, 0.99)  # momentum circles around the equilibrium of two players

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gengauge import Dataset, FitRun, Split, check_training, dequantise, seeds, train
+from gengauge.averaging import PowerAverage
 from gengauge.model import Condition
-from gengauge_plugins.networks.averaging import PowerAverage
 from gengauge_plugins.networks.batches import batch_size
 from gengauge_plugins.networks.checks import check_varies
 from gengauge_plugins.networks.conv import convolves
@@ -70,8 +70,6 @@ class Transport(ABC):
         self.field = cast(Field, average.network).eval()
 
         def loss(x: Tensor, *labels: Tensor, generator: torch.Generator) -> Tensor:
-            if field.training:
-                average.update()
             z = field.scaled(self._floats(x, generator)).float()
             shown = field if field.training else self.field
             return self._loss(shown, z, labels[0] if labels else None, generator)
@@ -81,9 +79,8 @@ class Transport(ABC):
             run, field, loss, self._batch(data.train, frequency),
             validation=held_out if len(held_out[0]) else None,
             batch_size=batch_size(self.batch_size, self.levels), lr=self.lr, clip=10.0,
-            keep_best=False, keep={"average": average},
+            keep_best=False, average=average,
         )  # fmt: skip
-        average.update()
 
     def _kept(self, data: Dataset) -> Tensor:
         """Return the examples ``[m, *event]`` that samples start from: none where it is noise."""

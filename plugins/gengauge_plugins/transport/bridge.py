@@ -61,7 +61,7 @@ class SchroedingerBridge(Transport):
         batch_size: Examples a step; 0 chooses, see
             :func:`gengauge_plugins.networks.batches.batch_size`.
         lr: Peak learning rate.
-        ema: Width of the average, see :class:`gengauge_plugins.networks.averaging.PowerAverage`.
+        ema: Width of the average, see :class:`gengauge.averaging.PowerAverage`.
 
     Example:
         >>> from gengauge import Budget, FitRun, Split

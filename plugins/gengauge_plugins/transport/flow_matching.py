@@ -54,7 +54,7 @@ class FlowMatching(Transport):
         batch_size: Examples a step; 0 chooses, see
             :func:`gengauge_plugins.networks.batches.batch_size`.
         lr: Peak learning rate.
-        ema: Width of the average, see :class:`gengauge_plugins.networks.averaging.PowerAverage`.
+        ema: Width of the average, see :class:`gengauge.averaging.PowerAverage`.
 
     Example:
         >>> from gengauge import Budget, Dataset, FitRun, Split

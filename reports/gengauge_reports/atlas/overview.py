@@ -9,6 +9,7 @@ from gengauge_reports import notation
 from gengauge_reports.atlas.abilities import SKILLS, Abilities
 from gengauge_reports.atlas.drawing import Scale
 from gengauge_reports.atlas.effort import Ticks, r, ticks, times
+from gengauge_reports.atlas.labelling import labelled
 from gengauge_reports.atlas.standing import real_row
 from gengauge_reports.atlas.standing import scale as axis_of
 from gengauge_reports.atlas.ways import Chart
@@ -17,10 +18,7 @@ from gengauge_reports.table import Column, Row
 
 WIDTH, HEIGHT = 540, 320
 LEFT, RIGHT, TOP, BOTTOM = 54, 16, 14, 40
-_LETTER, _LINE = 6.3, 14.0  # the size of a label's letters, in units of the drawing
 _LONGEST = 24
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Spot:
-    """A model on a map of quality by cost; ``at`` is how its label is anchored."""
+    """A model on a map of quality by cost; ``at`` is how its label is anchored.
+
+    ``line`` is the path from its mark to a label that stands apart, empty where it stands close.
+    """
 
     label: str
     kind: str
@@ -57,6 +58,7 @@ class Spot:
     text_x: float
     text_y: float
     at: str
+    line: str
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def _map(chart: Chart, title: str, x_title: str, cost: dict[str, float | None] |
     shown = {row.label for row, _, _ in known}
     return Map(
         title, x_title, f"{column.title} {notation.ARROWS.get(column.direction, '')}".strip(),
-        _labelled(places, real), real, times(x, 6), ticks(y, 6),
+        _spots(places, real), real, times(x, 6), ticks(y, 6),
         [row.label for row in chart.table.models if row.label not in shown],
     )  # fmt: skip
 
@@ -161,38 +163,19 @@ def _upward(chart: Chart, column: Column, rows: Sequence[Row]) -> tuple[Scale, S
     return y, flat, r(y(floor.value)) if floor else None
 
 
-def _labelled(points: Sequence[tuple[str, str, float, float]], real: float | None) -> list[Spot]:
-    """Put each label where it covers no mark and no other label: right, left, above or below."""
-    taken = [(x - 6, y - 6, x + 6, y + 6) for _, _, x, y in points]
-    taken.append((0.0, HEIGHT - BOTTOM - 1.0, float(WIDTH), float(HEIGHT)))  # the axis
-    if real is not None:  # what is written at its line
-        taken.append((WIDTH - RIGHT - 60.0, real - 14, float(WIDTH - RIGHT), real + 2))
-    spots = []
-    for label, kind, x, y in points:
-        text = label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
-        wide = _LETTER * len(text)
-        tries = [
-            ("start", x + 9, y + dy, (x + 8, y + dy - 10, x + 9 + wide, y + dy + 2))
-            for dy in (4, -5, 13, -14, 22)
-        ] + [
-            ("end", x - 9, y + dy, (x - 9 - wide, y + dy - 10, x - 8, y + dy + 2))
-            for dy in (4, -5, 13, -14, 22)
-        ] + [
-            ("middle", x, y + dy, (x - wide / 2, y + dy - 10, x + wide / 2, y + dy + 2))
-            for dy in (-10, 19)
-        ]  # fmt: skip
-        at, tx, ty, box = min(tries, key=lambda t: _cover(t[3], taken))
-        taken.append(box)
-        spots.append(Spot(text, kind, r(x), r(y), r(tx), r(ty), at))
-    return spots
-
-
-def _cover(box: Box, taken: Sequence[Box]) -> float:
-    """Return how much of other things a box covers, and of what lies outside the drawing."""
-    left, top, right, bottom = box
-    outside = max(0.0, 4 - left) + max(0.0, right - WIDTH + 2) + max(0.0, -top)
-    covered = sum(
-        max(0.0, min(right, r2) - max(left, l2)) * max(0.0, min(bottom, b2) - max(top, t2))
-        for l2, t2, r2, b2 in taken
-    )
-    return covered + 1000 * outside
+def _spots(points: Sequence[tuple[str, str, float, float]], real: float | None) -> list[Spot]:
+    """Return the marks with their names, which keep off the axis and off the word at its line."""
+    blocked = []
+    if real is not None:
+        above = real > 20
+        blocked.append((WIDTH - RIGHT - 60.0, real - 14.0 * above, WIDTH - RIGHT, real + 14.0))
+    named = [
+        (label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…", x, y)
+        for label, _, x, y in points
+    ]
+    frame = (LEFT + 2.0, 0.0, WIDTH - 2.0, HEIGHT - BOTTOM - 1.0)
+    return [
+        Spot(label.text, kind, r(x), r(y), r(label.x), r(label.y), label.anchor,
+             f"M{r(x)} {r(y)}L{r(label.line[0])} {r(label.line[1])}" if label.line else "")
+        for label, (_, kind, x, y) in zip(labelled(named, frame, blocked), points, strict=True)
+    ]  # fmt: skip
