@@ -91,10 +91,10 @@ __all__ = [
     "EmbedderSpec", "Evidence", "ExecutorSpec", "Features", "FitRun", "GaussianDiffusion",
     "GengaugeError", "InTurn", "Interval", "LatentDecoder", "LatentVariable", "Mass", "Measured",
     "MetricSpec", "Model", "ModelSpec", "NothingSelectedError", "ObservationModel", "Parameter",
-    "PowerAverage", "ProbabilityFlow", "PublisherSpec", "Reconstructor", "ReportSpec", "Results", "RunStore",
-    "Score", "Shift", "Split", "StorageError", "Task", "Tracked", "Tracker", "TrackerSpec", "Turns",
-    "UsageError", "VariationalBound", "check_training", "dequantise", "hookimpl", "load_runs",
-    "quantise", "run", "score", "train", "unscored",
+    "PowerAverage", "ProbabilityFlow", "PublisherSpec", "Reconstructor", "ReportSpec", "Results",
+    "RunStore", "Score", "Shift", "Split", "StorageError", "Task", "Tracked", "Tracker",
+    "TrackerSpec", "Turns", "UsageError", "VariationalBound", "check_training", "dequantise",
+    "hookimpl", "load_runs", "quantise", "run", "score", "train", "unscored",
 ]  # fmt: skip
 
 
