@@ -203,18 +203,39 @@ def _array(stream: Any, name: str, path: Path, size: int) -> NDArray[np.generic]
     """Read an array whose header promises no more than the ``size`` bytes that hold it."""
     from numpy.lib import format as npy
 
+    _, _, dtype = array_header(stream, name, path, size)
+    if dtype.hasobject:
+        trust.require(f"the array '{name}' of '{path}' is of Python objects")
     try:
-        version = npy.read_magic(stream)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(stream)
-        if dtype.hasobject:
-            trust.require(f"the array '{name}' of '{path}' is of Python objects")
-        elif any(n < 0 for n in shape) or dtype.itemsize * _product(shape) > size:
-            raise ValueError(f"it promises shape {shape} of {dtype} in {size:,} bytes")
         stream.seek(0)
         return npy.read_array(stream, allow_pickle=trust.trusted())
     except (ValueError, OSError, EOFError) as error:
-        raise UsageError(f"'{name}' in '{path}' is no array to be read: {error}") from None
+        raise _no_array(name, path, error) from None
+
+
+def array_header(
+    stream: Any, name: str, path: Path, size: int
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return the shape of an array in npy format, whether it is in Fortran's order, and its type.
+
+    ``UsageError`` where it promises more than the ``size`` bytes that hold it.
+    """
+    from numpy.lib import format as npy
+
+    try:
+        version = npy.read_magic(stream)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read(stream)
+        promised = dtype.itemsize * _product(shape)
+        if not dtype.hasobject and (any(n < 0 for n in shape) or promised > size):
+            raise ValueError(f"it promises shape {shape} of {dtype} in {size:,} bytes")
+    except (ValueError, OSError, EOFError) as error:
+        raise _no_array(name, path, error) from None
+    return shape, fortran, dtype
+
+
+def _no_array(name: str, path: Path, error: Exception) -> UsageError:
+    return UsageError(f"'{name}' in '{path}' is no array to be read: {error}")
 
 
 def _product(shape: tuple[int, ...]) -> int:

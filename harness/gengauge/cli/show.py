@@ -24,7 +24,9 @@ KINDS = (
 )  # fmt: skip
 
 
-_TAKERS = (ModelSpec, MetricSpec, ExecutorSpec, PublisherSpec, TrackerSpec)  # of parameters
+_TAKERS = (  # of parameters
+    ModelSpec, DatasetSpec, MetricSpec, ExecutorSpec, PublisherSpec, TrackerSpec,
+)  # fmt: skip
 
 
 @click.command("show")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gengauge.hooks import hookimpl
 from gengauge.specs import DatasetSpec
+from gengauge_suites.datasets.brought import brought
 
 _POINTS = {
     "eight-gaussians": "Eight round modes on a circle: does a model find every mode?",
@@ -63,16 +64,7 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         modality="table",
         labelled=True,
     )
-    yield DatasetSpec(
-        id="npz",
-        summary="Points of yours: an array x of shape [n, d] in an .npz or .npy file, or train, "
-        "validation and test",
-        target="gengauge.loading:load_opened",
-        opens="gengauge_suites.datasets.arrays:open_arrays",
-        suffixes=(".npz", ".npy"),
-        modality="points",
-        takes_path=True,
-    )
+    yield from brought()
     yield from _texts()
 
 

@@ -15,6 +15,7 @@ from gengauge.data import Dataset, Split
 from gengauge.errors import UsageError
 from gengauge.specs import DatasetSpec
 from gengauge.splits import stratified
+from gengauge_suites.datasets.idx import values_in
 
 HELD_OUT = 5000  # for validation, out of the publisher's 60,000 training pictures
 FOLDER = "GENGAUGE_FASHION_MNIST"
@@ -88,15 +89,15 @@ def _path(folder: Path, name: str) -> Path | None:
 
 
 def _pictures(folder: Path, part: str) -> Tensor:
-    return _content(folder, f"{part}-images-idx3-ubyte", header=16).view(-1, 1, 28, 28)
+    return _content(folder, f"{part}-images-idx3-ubyte")[:, None]
 
 
 def _labels(folder: Path, part: str) -> Tensor:
-    return _content(folder, f"{part}-labels-idx1-ubyte", header=8).to(torch.int64)
+    return _content(folder, f"{part}-labels-idx1-ubyte").to(torch.int64)
 
 
-def _content(folder: Path, name: str, header: int) -> Tensor:
-    """Return the values after the IDX header; the hash has vouched for the header itself."""
+def _content(folder: Path, name: str) -> Tensor:
+    """Return the values of the publisher's file, of which its hash vouches."""
     path = _path(folder, name)
     assert path is not None
     size, sha256 = FILES[name]
@@ -116,4 +117,4 @@ def _content(folder: Path, name: str, header: int) -> Tensor:
             f"{path} is not Fashion-MNIST's: expected sha256 {sha256} of its unpacked content, "
             f"found {found}; get it again"
         )
-    return torch.frombuffer(bytearray(data), dtype=torch.uint8, offset=header)
+    return torch.from_numpy(values_in(data, path).copy())
