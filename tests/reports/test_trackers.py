@@ -180,6 +180,7 @@ def logged(content: bytes) -> Iterator[bytes]:
 def test_wandb_writes_it_offline(
     tmp_path: Path, sent: Sent, drawn: Tracked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import wandb
     from wandb.proto import wandb_internal_pb2
 
     from gengauge_reports.trackers.to_wandb import WandB
@@ -190,6 +191,7 @@ def test_wandb_writes_it_offline(
     tracker.send(drawn)
     tracker.send(crash)
     tracker.close()
+    wandb.teardown()  # its own process writes the files, and may be behind
     written: dict[str, list[Any]] = {}
     for path in tmp_path.rglob("*.wandb"):
         written[path.stem.removeprefix("run-")] = [

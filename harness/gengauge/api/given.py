@@ -67,7 +67,7 @@ def warn(text: str) -> None:
 def threads_of(count: int) -> Iterator[None]:
     """Let numeric libraries use so many threads, here and in what is started, and put it back."""
     import torch
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from gengauge.session import THREADS, use_threads
 
