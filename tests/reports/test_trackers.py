@@ -1,7 +1,7 @@
 """What trackers hold is what the records say: MLflow, TensorBoard and W&B as they are.
 
-trackio cannot be installed beside current pandas and Hugging Face libraries, so it is a stand-in
-with the signatures that its documentation gives.
+trackio wants an older Pillow than its neighbours here bring, so it is a stand-in with the
+signatures of trackio 0.43, which writes down what it is given.
 """
 
 from __future__ import annotations

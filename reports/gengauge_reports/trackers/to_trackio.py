@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import trackio
@@ -19,10 +21,14 @@ class Trackio:
         """Write one trial, its curve and its pictures."""
         facts = {f"gengauge.{name}": value for name, value in trial.facts.items()}
         about = {f"{score.name}.about": score.about for score in trial.scores}
+        with redirect_stdout(sys.stderr):  # where gengauge writes data, trackio writes news
+            self._send(trial, {**trial.parameters, **facts, **about})
+
+    def _send(self, trial: Tracked, config: dict[str, object]) -> None:
         trackio.init(
             project=self._project, name=f"{trial.name} {trial.key[:8]}",
-            space_id=self._space or None, config={**trial.parameters, **facts, **about},
-            resume="allow",
+            space_id=self._space or None, group=trial.group or None,
+            config=config, resume="allow",
         )  # fmt: skip
         try:
             for step, values in trial.points if trial.trained else ():
