@@ -136,7 +136,7 @@ def reproduction(options: Options, job: Job) -> str:
     model = f"{spec.id}[{','.join(changed)}]" if changed else spec.id
     words = ["gengauge", "run", options.benchmark, "-m", model, "-d", job.dataset.id]
     words += ["--seeds", str(job.seed)]
-    words += [] if spec.control else ["--budget", job.budget]
+    words += ["--budget", job.budget] if spec.learns else []
     for flag, values in (
         ("--suite", options.suites), ("--embedder", options.embedders),
         ("--set", options.settings), ("--plugin", options.plugins),

@@ -173,4 +173,4 @@ def in_notebook() -> bool:
 
 
 def _weight(task: Task) -> float:
-    return 1.0 if task.job.choice.spec.control or task.todo == "score" else 5.0
+    return 5.0 if task.job.choice.spec.learns and task.todo != "score" else 1.0

@@ -49,7 +49,8 @@ class Session:
         run = _open_run(benchmark, registry, options, say)
         tasks = run.tasks(jobs)
         unready = [e.reason for e in run.setting.embedders.values() if isinstance(e, Unready)]
-        for warning in (*run.store.warnings, *unready):  # scores will say it too, one by one
+        # what is not ready is said by each score too
+        for warning in (*run.store.warnings, *unready, *_copies(tasks)):
             say(f"warning: {warning}")
         return cls(run, tasks, say)
 
@@ -73,8 +74,13 @@ class Session:
         return sum(t.failed_before and not t.todo for t in self.tasks)
 
 
-def open_registry(plugins: Iterable[str] = ()) -> Registry:
-    """Return the registry with modules of the user's, warning of broken plugins on stderr."""
+def open_registry(plugins: Iterable[str] = (), whole: bool = True) -> Registry:
+    """Return the registry with modules of the user's, warning of broken plugins on stderr.
+
+    ``UsageError`` where one of those, or a ``gengauge.toml``, cannot be used; of the latter, which
+    the user did not name, only where ``whole``.
+    """
+    from gengauge import project
     from gengauge.registry import Registry
 
     modules = tuple(plugins)
@@ -88,8 +94,22 @@ def open_registry(plugins: Iterable[str] = ()) -> Registry:
         raise UsageError(f"plugin '{denied.module}' is {denied.denied}")
     for broken in (p for p in registry.broken if p.name in modules):
         raise UsageError(f"plugin '{broken.module}' cannot be used: {broken.error}")
+    for broken in (p for p in registry.broken if p.distribution == project.NAME and whole):
+        raise UsageError(broken.error)
     registry.warn_broken()
     return registry
+
+
+def _copies(tasks: list[Task]) -> list[str]:
+    """Return a line for each data set of the user's of which examples are in two splits."""
+    from gengauge.copies import said
+
+    found = []
+    for data in {t.dataset.id: t.dataset for t in tasks}.values():
+        sizes = {f"n_{part}": len(getattr(data, part)) for part in ("validation", "test")}
+        if clauses := said({"copies": data.copies, **sizes}):
+            found.append(f"dataset '{data.id}': {'; '.join(clauses)}: exact copies flatter a model")
+    return found
 
 
 def open_store(place: str) -> RunStore:

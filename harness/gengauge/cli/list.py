@@ -16,7 +16,7 @@ Row = dict[str, Any]
 def _models(registry: Registry) -> Iterable[Row]:
     for s in registry.models.values():
         yield {
-            "id": s.id, "family": s.family, "data": list(s.modalities),
+            "id": s.id + ":PATH" * s.takes_path, "family": s.family, "data": list(s.modalities),
             "capabilities": list(s.capabilities), "budget": s.budget or None,
             "missing": s.lacks or None, "summary": s.summary,
         }  # fmt: skip
@@ -106,7 +106,7 @@ KINDS: dict[str, Callable[[Registry], Iterable[Row]]] = {
 @plugin_option
 def command(kind: str, family: str | None, format_: str, plugins: tuple[str, ...]) -> None:
     """List what there is to choose from."""
-    registry = open_registry(plugins)
+    registry = open_registry(plugins, whole=kind != "plugins")
     rows = list(KINDS[kind](registry))
     if family is not None:
         rows = _of_family(rows, kind, family)

@@ -77,11 +77,11 @@ def _listed(ctx: click.Context, option: click.Parameter, patterns: str | None) -
         os.environ[option.envvar] = patterns
 
 
-def open_registry(plugins: Sequence[str]) -> Any:
-    """Return the registry with ``--plugin`` modules, warning of broken plugins on stderr."""
+def open_registry(plugins: Sequence[str], whole: bool = True) -> Any:
+    """Return the registry with ``--plugin`` modules, as ``session.open_registry`` does."""
     from gengauge import session
 
-    return session.open_registry(plugins)
+    return session.open_registry(plugins, whole)
 
 
 def write_rows(rows: Sequence[dict[str, Any]], format_: str) -> None:

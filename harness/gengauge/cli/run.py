@@ -142,7 +142,7 @@ def _print_plan(tasks: list[Task]) -> None:
         [
             {
                 "model": t.trial.label, "dataset": t.trial.dataset, "seed": t.trial.seed,
-                "budget": "none" if t.job.choice.spec.control else t.trial.budget,
+                "budget": t.trial.budget if t.job.choice.spec.learns else "none",
                 "to do": t.todo or ("failed before" if t.failed_before else "done"),
                 "scores": len(t.missing), "trial": t.trial.key,
             }
