@@ -141,7 +141,7 @@ def test_all_of_them_run_together(installed: Path, tmp_path: Path) -> None:
         *[w for d in data for w in ("-d", d)], "--executor", "example-dice[seed=3]",
         *[w for s in ("likelihood", "fidelity", "alignment", "example") for w in ("-s", s)],
         "--embedder", "example/edges", "--samples", "100", "--limit", "100", "--budget", "5steps",
-        "-o", "run", "--fail-on-error", "0.2",
+        "-o", "run", "--fail-on-error", "0.2", "--track", "example-lines",
     ]  # fmt: skip
     commands = [
         run,
@@ -160,6 +160,7 @@ def test_all_of_them_run_together(installed: Path, tmp_path: Path) -> None:
     assert {"nll", "w2", "fd", "class_accuracy", "example_correlation_gap"} & scored
     assert "tiny/breaks on tiny/points" in (tmp_path / "failures.txt").read_text()
     assert "example/gaussian" in (tmp_path / "page/index.html").read_text()
+    assert len((tmp_path / "run/tracked.jsonl").read_text().splitlines()) == len(records)
     assert (tmp_path / "run/diary.txt").read_text().count(": ok, ") == len(records) - 4
 
 

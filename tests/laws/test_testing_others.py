@@ -28,11 +28,12 @@ from gengauge.testing import Offer, judge, standins
 from gengauge.testing.data_sets import DATASET_LAWS, DatasetCase
 from gengauge.testing.rehearsal import finished_run
 from gengauge.testing.worlds import POINTS, WORLDS, ThreeNormals, made
+from gengauge.tracker import TrackerSpec
 
 KINDS = {
     DatasetSpec: "datasets", MetricSpec: "metrics", EmbedderSpec: "embedders",
     ReportSpec: "reports", PublisherSpec: "publishers", ExecutorSpec: "executors",
-    BenchmarkSpec: "benchmarks",
+    BenchmarkSpec: "benchmarks", TrackerSpec: "trackers",
 }  # fmt: skip
 HERE = __name__
 
@@ -307,6 +308,34 @@ class Forgets:
 class Remembers(Forgets):
     def __init__(self, shift):
         self.turns = InTurn(shift.tasks, shift.setting)
+
+
+class Told:
+    """Takes what it is told."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def send(self, trial):
+        (self.folder / trial.key).write_text(trial.status)
+
+    def close(self):
+        pass
+
+
+class Picky(Told):
+    """Wants a score of every trial."""
+
+    def send(self, trial):
+        trial.scores[0].value.hex()
+
+
+@pytest.mark.parametrize("name", ["Told", "Picky"])
+def test_trackers(name):
+    spec = TrackerSpec(id="t", summary="s", target=f"{HERE}:{name}")
+    assert broken(spec) == ([] if name == "Told" else ["tracker_takes_every_trial"])
+    [verdict] = verdicts(replace(spec, requires=("json",)))
+    assert (verdict.outcome, "--track" in verdict.message) == ("skipped", True)
 
 
 @pytest.mark.parametrize("name", ["Remembers", "Forgets"])

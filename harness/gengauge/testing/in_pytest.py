@@ -17,7 +17,7 @@ from gengauge.testing.subjects import Offer, Subject
 _KINDS = {
     "ModelSpec": "models", "DatasetSpec": "datasets", "MetricSpec": "metrics",
     "EmbedderSpec": "embedders", "ReportSpec": "reports", "PublisherSpec": "publishers",
-    "ExecutorSpec": "executors", "BenchmarkSpec": "benchmarks",
+    "ExecutorSpec": "executors", "TrackerSpec": "trackers", "BenchmarkSpec": "benchmarks",
 }  # fmt: skip
 
 

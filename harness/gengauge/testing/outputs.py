@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import tempfile
@@ -17,7 +18,8 @@ from gengauge.publisher import PublisherSpec
 from gengauge.registry import Registry, load_target
 from gengauge.specs import BenchmarkSpec, ReportSpec
 from gengauge.testing.case import NotApplicable, require
-from gengauge.testing.rehearsal import PLUGIN, finished_run, rehearse
+from gengauge.testing.rehearsal import LISTENERS, PLUGIN, finished_run, rehearse
+from gengauge.tracker import Measured, Tracked, TrackerSpec
 
 
 @dataclass
@@ -44,6 +46,13 @@ class ExecutorCase:
 
     spec: ExecutorSpec
     registry: Callable[[], Registry]
+
+
+@dataclass
+class TrackerCase:
+    """A tracker of experiments and a finished run."""
+
+    spec: TrackerSpec
 
 
 @dataclass
@@ -114,6 +123,33 @@ def every_trial_ends_once(case: ExecutorCase) -> None:
             "run each trial by gengauge.InTurn, or gengauge.execute.run_trial")  # fmt: skip
 
 
+def tracker_takes_every_trial(case: TrackerCase) -> None:
+    """It is told of trials that were scored and that failed, twice each, and leaves the run."""
+    if case.spec.requires:
+        raise NotApplicable("it sends to a service of others: try it with --track")
+    store = finished_run()
+    before = _digest(store.folder)
+    with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
+        tracker = load_target(case.spec.target)(Path(place), **case.spec.resolve({}))
+        for record in [*store.records()] * 2:
+            tracker.send(_tracked(record))
+        tracker.close()
+    require(_digest(store.folder) == before, "the run as it was", "another",
+            "send copies of what it shows")  # fmt: skip
+
+
+def _tracked(record: dict[str, Any]) -> Tracked:
+    scores = tuple(
+        Measured(f"{s['suite']}/{s['metric']}", s["value"], s["low"], s["high"], s["kind"])
+        for s in record["scores"] if s["value"] is not None
+    )  # fmt: skip
+    return Tracked(
+        record["trial"], f"{record['model']['id']} on {record['dataset']['id']}", "rehearsal",
+        record["status"], True, record["model"]["parameters"], {"gengauge": "rehearsal"}, scores,
+        ({"step": 1.0, "loss": 0.5},),
+    )  # fmt: skip
+
+
 def benchmark_can_be_planned(case: BenchmarkCase) -> None:
     """Its file is read, and all that it names is known here."""
     registry = case.registry()
@@ -125,12 +161,14 @@ def listeners_change_nothing(case: ListenerCase) -> None:
     store = finished_run()
     records, before = store.records(), _digest(store.folder)
     given = copy.deepcopy(records)
-    started = getattr(case.module, "gengauge_run_started", None)
-    finished = getattr(case.module, "gengauge_trial_finished", None)
+    folder = str(store.folder)
+    started, finished, ended = (getattr(case.module, name, None) for name in LISTENERS)
     if started is not None:
-        _heard(started, folder=str(store.folder), trials=[r["trial"] for r in records])
+        _heard(started, folder=folder, trials=[r["trial"] for r in records])
     for record in given if finished is not None else ():
-        _heard(finished, record=record)
+        _heard(finished, record=record, folder=folder)
+    if ended is not None:
+        _heard(ended, folder=folder)
     require(given == records, "records as they were", "others", "work on a copy.deepcopy")
     changed = [n for n, held in before.items() if _digest(store.folder).get(n) != held]
     require(not changed, "the run's files as they were", ", ".join(changed[:3]),
@@ -165,4 +203,5 @@ REPORT_LAWS = (report_is_content, report_is_repeatable)
 PUBLISHER_LAWS = (publication_stays_in_its_folder,)
 EXECUTOR_LAWS = (every_trial_ends_once,)
 BENCHMARK_LAWS = (benchmark_can_be_planned,)
+TRACKER_LAWS = (tracker_takes_every_trial,)
 LISTENER_LAWS = (listeners_change_nothing,)

@@ -16,6 +16,7 @@ from gengauge.runner import Run
 from gengauge.store import Record, RunStore
 from gengauge.turns import Task
 
+LISTENERS = ("gengauge_run_started", "gengauge_trial_finished", "gengauge_run_finished")
 PLUGIN = "gengauge.testing.standins"
 _BENCHMARK = Benchmark(
     "rehearsal", ("tiny/points",), suites=("tiny",), samples=200,
@@ -42,9 +43,8 @@ def finished_run() -> RunStore:
     """Return the store of the run, made once a process."""
     _kept.append(tempfile.TemporaryDirectory(prefix="gengauge-rehearsal-"))
     registry = Registry((PLUGIN,))
-    for hook in (registry.manager.hook.gengauge_run_started,
-                 registry.manager.hook.gengauge_trial_finished):  # fmt: skip
-        for heard in hook.get_hookimpls():  # what listens here may be on trial itself
+    for name in LISTENERS:  # what listens here may be on trial itself
+        for heard in getattr(registry.manager.hook, name).get_hookimpls():
             registry.manager.unregister(heard.plugin)
     return rehearse(Path(_kept[-1].name), registry, None)[0]
 

@@ -34,16 +34,20 @@ from gengauge.testing.outputs import (
     LISTENER_LAWS,
     PUBLISHER_LAWS,
     REPORT_LAWS,
+    TRACKER_LAWS,
     BenchmarkCase,
     ExecutorCase,
     ListenerCase,
     PublisherCase,
     ReportCase,
+    TrackerCase,
     executor_registry,
 )
 from gengauge.testing.registration import it_can_be_tried, registration_is_light
+from gengauge.testing.rehearsal import LISTENERS
 from gengauge.testing.verdicts import Law, Verdict, judge
 from gengauge.testing.worlds import WORLDS, made
+from gengauge.tracker import TrackerSpec
 
 LIMIT = 400  # examples of each split of a data set of the plugin's
 _SUMMED = {
@@ -52,7 +56,6 @@ _SUMMED = {
 }  # fmt: skip
 _EXHAUSTIVE = ("tiny/pair", "tiny/syllables")  # whose every example laws sum over
 _FILE = "it reads a file of the user's, and there is none here"
-_LISTENERS = ("gengauge_run_started", "gengauge_trial_finished")
 
 
 @dataclass
@@ -109,7 +112,7 @@ class Offer:
         """Return what the hooks of ``module`` register."""
         hooks = {
             name.removeprefix("gengauge_"): hook for name, hook in vars(module).items()
-            if getattr(hook, "gengauge_impl", None) is not None and name not in _LISTENERS
+            if getattr(hook, "gengauge_impl", None) is not None and name not in LISTENERS
         }  # fmt: skip
         specs = {kind: list(hook()) for kind, hook in hooks.items()}
         return cls(module, specs, lambda: _registry_with(module.__name__))
@@ -122,7 +125,7 @@ class Offer:
         for kind, specs in self.specs.items():
             for spec in specs:
                 yield from self._of(kind.removesuffix("s"), spec)
-        if self.module is not None and any(hasattr(self.module, n) for n in _LISTENERS):
+        if self.module is not None and any(hasattr(self.module, n) for n in LISTENERS):
             listening = ListenerCase(self.module)
             yield Subject("listener", self.module.__name__, "", LISTENER_LAWS, lambda: listening)
 
@@ -138,6 +141,8 @@ class Offer:
             yield Subject(kind, spec.id, "", REPORT_LAWS, lambda: ReportCase(spec))
         elif isinstance(spec, PublisherSpec):
             yield Subject(kind, spec.id, "", PUBLISHER_LAWS, lambda: PublisherCase(spec))
+        elif isinstance(spec, TrackerSpec):
+            yield Subject(kind, spec.id, "", TRACKER_LAWS, lambda: TrackerCase(spec))
         elif isinstance(spec, ExecutorSpec):
             around = lambda: executor_registry(self.registry())  # noqa: E731
             yield Subject(kind, spec.id, "", EXECUTOR_LAWS, lambda: ExecutorCase(spec, around))

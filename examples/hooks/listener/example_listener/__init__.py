@@ -23,6 +23,13 @@ def gengauge_trial_finished(record):
     _write(f"{model} on {dataset}: {record['status']}, {scored} scores")
 
 
+@hookimpl
+def gengauge_run_finished(folder):
+    """Close the diary."""
+    _write("the run ended")
+    _open.clear()
+
+
 def _write(line):
     for diary in _open:
         with diary.open("a", encoding="utf-8") as file:
