@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests_support import environment
 
 from gengauge import Dataset
 from gengauge.cli import _run
@@ -320,3 +322,32 @@ def test_rows_wait_outside_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     found.read(0, 1).zero_()
     assert found.read(1, 2).tolist() == [[1, 2]]
     assert re.fullmatch(r"t\.csv \d+ \d+", found.stamp)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_table_need_not_fit_in_memory(kind: str) -> None:
+    """Opening a table of 120 MB takes a tenth of that beyond what the program has anyway."""
+    rows = np.arange(1_500_000)[:, None] % 97 + np.arange(20)
+    frame = pd.DataFrame(rows, columns=[f"c{i}" for i in range(20)])
+    for part, name in ((frame[:1000], "small"), (frame, "large")):
+        if kind == "csv":
+            part.to_csv(f"{name}.csv", index=False)
+        else:
+            part.to_parquet(f"{name}.parquet", row_group_size=20_000)
+    script = (
+        "import sys; from gengauge.loading import open_parts; "
+        "from gengauge.registry import Registry; "
+        "found = open_parts(Registry().find('datasets', sys.argv[1]))['all']; "
+        "known = dict(l.split(':') for l in open('/proc/self/status')); "
+        "print(found.count, known['VmHWM'].split()[0])"
+    )
+    held = {}
+    for name in ("small", "large"):
+        done = subprocess.run(
+            [sys.executable, "-c", script, f"{kind}:{name}.{kind}"],
+            capture_output=True, text=True, check=True, env=environment(),
+        )  # fmt: skip
+        count, held[name] = map(int, done.stdout.split())
+    assert count == 1_500_000
+    assert held["large"] - held["small"] < 40_000  # KiB; the rows are 120,000
