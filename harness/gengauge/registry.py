@@ -35,6 +35,7 @@ from gengauge.specs import (
     ReportSpec,
     Spec,
 )
+from gengauge.tracker import TrackerSpec
 
 S = TypeVar("S", bound=Spec)
 _KINDS: dict[str, type[Spec]] = {
@@ -46,6 +47,7 @@ _KINDS: dict[str, type[Spec]] = {
     "reports": ReportSpec,
     "publishers": PublisherSpec,
     "executors": ExecutorSpec,
+    "trackers": TrackerSpec,
 }
 
 
@@ -202,6 +204,11 @@ class Registry:
     def executors(self) -> dict[str, ExecutorSpec]:
         """Executors by id."""
         return self._all("executors", ExecutorSpec)
+
+    @cached_property
+    def trackers(self) -> dict[str, TrackerSpec]:
+        """Trackers of experiments by id."""
+        return self._all("trackers", TrackerSpec)
 
     @cached_property
     def suites(self) -> dict[str, list[MetricSpec]]:

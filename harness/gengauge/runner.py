@@ -162,9 +162,16 @@ class Run:
     def _store(self, tasks: list[Task], trials: Accounts, listener: Keeping) -> list[Record]:
         hook = self.registry.manager.hook
         keys = [t.trial.key for t in tasks]
-        tell(hook.gengauge_run_started, folder=str(self.store.folder), trials=keys)
+        folder = str(self.store.folder)
+        tell(hook.gengauge_run_started, folder=folder, trials=keys)
+        try:
+            return self._record(tasks, trials, listener)
+        finally:
+            tell(hook.gengauge_run_finished, folder=folder)
+
+    def _record(self, tasks: list[Task], trials: Accounts, listener: Keeping) -> list[Record]:
         listener.started([t for t in tasks if t.todo])
-        place = {key: i for i, key in enumerate(keys)}
+        place = {t.trial.key: i for i, t in enumerate(tasks)}
         records = []
         for task, record, seconds in trials.run(listener):
             record.update(trials.shift.stamp(task), workers=trials.workers)
@@ -175,7 +182,8 @@ class Run:
             else:
                 self.store.append(record)
             records.append(record)
-            tell(hook.gengauge_trial_finished, record=record)
+            where = str(self.store.trial_folder(task.trial.key))
+            tell(self.registry.manager.hook.gengauge_trial_finished, record=record, folder=where)
             listener.finished(task, record, seconds)
         return sorted(records, key=lambda r: place[r["trial"]])
 

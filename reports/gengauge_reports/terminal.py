@@ -38,6 +38,7 @@ def render(stores: list[RunStore], *, width: int = 80, color: bool = False) -> b
     console = Console(
         file=out, width=width, force_terminal=color, no_color=not color, highlight=False,
         color_system="standard" if color else None, legacy_windows=False,
+        force_jupyter=False,  # in a notebook it would show the table, not return it
     )  # fmt: skip
     runs = gather(stores)
     found = tables(runs)

@@ -74,12 +74,15 @@ def _reports(registry: Registry) -> Iterable[Row]:
         yield {"id": p.id, "verb": f"publish --to {p.id}", "summary": p.summary}
 
 
-def _executors(registry: Registry) -> Iterable[Row]:
-    for s in registry.executors.values():
-        yield {
+def _chosen(kind: str) -> Callable[[Registry], Iterable[Row]]:
+    """What is chosen by name with parameters of its own, and may lack packages."""
+    return lambda registry: (
+        {
             "id": s.id, "parameters": [p.name for p in s.parameters],
             "missing": s.lacks or None, "summary": s.summary,
-        }  # fmt: skip
+        }
+        for s in getattr(registry, kind).values()
+    )  # fmt: skip
 
 
 KINDS: dict[str, Callable[[Registry], Iterable[Row]]] = {
@@ -91,7 +94,8 @@ KINDS: dict[str, Callable[[Registry], Iterable[Row]]] = {
     "plugins": _plugins,
     "reports": _reports,
     "embedders": _plain("embedders"),
-    "executors": _executors,
+    "executors": _chosen("executors"),
+    "trackers": _chosen("trackers"),
 }
 
 

@@ -18,10 +18,16 @@ from gengauge.parameters import Parameter
 from gengauge.publisher import PublisherSpec
 from gengauge.registry import Registry
 from gengauge.specs import DatasetSpec, EmbedderSpec, MetricSpec, ModelSpec
+from gengauge.tracker import TrackerSpec
 
 KINDS = (
     "models", "datasets", "metrics", "embedders", "benchmarks", "reports", "publishers",
-    "executors",
+    "executors", "trackers",
+)  # fmt: skip
+
+
+_TAKERS = (  # of parameters
+    ModelSpec, DatasetSpec, MetricSpec, ExecutorSpec, PublisherSpec, TrackerSpec,
 )  # fmt: skip
 
 
@@ -35,7 +41,7 @@ KINDS = (
 @trust_option
 @offline_option
 def command(id_: str, format_: str, plugins: tuple[str, ...]) -> None:
-    """Show a model, dataset, metric, suite, embedder, benchmark, report, executor or plugin.
+    """Show a model, dataset, metric, suite, benchmark, report, executor, plugin or what else.
 
     Data of yours are opened: `gengauge show csv:PATH` says columns, splits, fingerprint and copies.
     `record-schema` and `row-schema` print the JSON Schema of a record and of a tidy row.
@@ -126,9 +132,9 @@ def _describe(kind: str, spec: Any, registry: Registry) -> dict[str, Any]:
     shown["from"] = f"{plugin.distribution} {plugin.version}".strip()
     if isinstance(spec, EmbedderSpec):
         shown["weights"] = [asdict(file) for file in spec.weights]
-    if isinstance(spec, ModelSpec | ExecutorSpec | PublisherSpec):
+    if isinstance(spec, ModelSpec | ExecutorSpec | PublisherSpec | TrackerSpec):
         shown["missing"] = spec.lacks
-    if isinstance(spec, ModelSpec | DatasetSpec | MetricSpec | ExecutorSpec | PublisherSpec):
+    if isinstance(spec, _TAKERS):
         taken = spec.settings if isinstance(spec, MetricSpec) else spec.parameters
         shown["parameters"] = [_parameter(p) for p in taken]
     shown.update(_fits(spec, registry))
