@@ -119,6 +119,8 @@ def test_as_points_and_packed_and_unlabelled() -> None:
     [
         ("a;b\n1;2\n", "[sep=semicolon]"),
         ("a\tb\n1\t2\n", "[sep=tab]"),
+        ("a;b\n 1,0;2\n", "[sep=semicolon,decimal=comma]"),
+        ('a,b\n"0,1e1","2"\n', "[decimal=comma]"),
         ("\ufeffa,b\r\n1,2\r\n", ""),
         ('"a","b"\n"1","2"\n\n', ""),
         ("a, b\n 1 ,2.0\n", ""),
@@ -155,6 +157,7 @@ def test_other_encodings_are_named() -> None:
         ("a,b\n1,2\n3,1e39\n", "row 2 (line 3): too large for float32"),
         ("a,b\n1,2\n3,16777217\n", "float32 does not keep the whole number 16777217; write drop=b"),
         ("a,b\n1,1_000\n", "text, '1_000'"),
+        ('a,b\n1,"1,5"\n', "text, '1,5'"),
         ("a,b\n1,2\n3,4,5\n", "line 3: it has 3 fields and there are 2 columns"),
         ("a,b\n1,2\n3\n", "line 3: it has 1 fields and there are 2 columns"),
         ('a,b\n1,"2\n3,4\n', "line 2: unexpected end of data; close every quote"),
