@@ -46,6 +46,7 @@ def blank_record(trial: Trial, job: Job, dataset: Dataset, setting: Setting) -> 
             "n_train": len(dataset.train), "n_validation": len(dataset.validation),
             "n_test": len(dataset.test),
             "entropy": dataset.truth.entropy if dataset.truth else None,
+            **({"copies": dict(dataset.copies)} if dataset.copies else {}),
         },
         "benchmark": setting.benchmark,
         "seeds": {

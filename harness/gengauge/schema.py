@@ -47,16 +47,17 @@ RECORD_SCHEMA: dict[str, Any] = {
         }),
         "dataset": _object(words.DATASET, {
             "id": _TEXT, "revision": _TEXT, "fingerprint": _TEXT, "n_train": {"type": "integer"},
-        }),
+            "copies": {"type": "object", "additionalProperties": {"type": "integer"}},
+        }, optional=("copies",)),
         "benchmark": _object(words.BENCHMARK, {"name": _TEXT, "version": {"type": "integer"}}),
         "seeds": {"type": "object"}, "budget": _TEXT, "scores": {"type": "array", "items": _SCORE},
         "timing": {"type": "object"}, "peak_memory": {"type": "object"}, "environment": _TEXT,
         "error": _OBJECT, "command": _TEXT, "artifacts": {"type": "array", "items": _TEXT},
         "position": {"type": "integer"}, "workers": {"type": "integer"},
         "precision": {"enum": ["bf16"]}, "accumulation": {"type": "integer"},
-        "command_line": _TEXT,
+        "command_line": _TEXT, "given": {"type": "object"},
     }, optional=("position", "workers", "precision", "accumulation",
-                "command_line")),
+                "command_line", "given")),
 }  # fmt: skip
 
 _ROW_TYPES: dict[str, Any] = {

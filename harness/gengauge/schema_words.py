@@ -27,6 +27,7 @@ RECORD = {
     "precision": "Precision of training, where it is not float32.",
     "accumulation": "Batches whose mean gradient one step follows, where there are several.",
     "command_line": "The command as it was typed.",
+    "given": "Of scored samples: path, number, hash, and how many were kept at `most`.",
 }
 MODEL = {
     "id": "Name of the row: the model's id, or the `name` that its variant was given.",
@@ -42,6 +43,7 @@ DATASET = {
     "revision": "Revision that its publisher or its code gives it.",
     "fingerprint": "Hash of the content of every split.",
     "n_train": "How many examples there were to train on.",
+    "copies": "How many examples of a user's data are in two splits, or in test twice.",
 }
 BENCHMARK = {
     "name": "Name of the benchmark.",

@@ -128,6 +128,7 @@ def _fill(
     if row.known is not None:
         record["model"].update(
             summary=f"{row.count:,} samples out of {row.text}",
+            distribution="sha256", version=row.sha256[:12],
             conditions=sorted(row.asked or {}), checkpoint_sha256=row.sha256,
         )  # fmt: skip
         record["given"] |= {"path": row.text, "n": row.count, "sha256": row.sha256}
@@ -155,10 +156,10 @@ def _asked(score: Score, metric: MetricChoice, evidence: GivenEvidence) -> Score
     """Return ``score`` with what samples were asked for in its protocol: else nothing compares."""
     if not metric.spec.condition or score.value is None:
         return score
-    drawn = evidence.conditional(metric.spec.condition)
-    asked = list(drawn.captions) if drawn.captions is not None else None
-    if asked is None and drawn.labels is not None:
-        asked = drawn.labels.tolist()
+    kind = metric.spec.condition
+    drawn = evidence.conditional(kind)
+    found = {"class": drawn.labels, "caption": drawn.captions}.get(kind, drawn.prefixes)
+    asked = found.tolist() if isinstance(found, torch.Tensor) else list(found or ())
     return replace(score, protocol={**score.protocol, "asked": provenance.content_hash(asked)})
 
 

@@ -15,7 +15,7 @@ import torch
 from gengauge import artifacts, captioned, provenance
 from gengauge.asking import asked_of_each
 from gengauge.benchmark import Benchmark
-from gengauge.bringing import Brought, check_alike, labels_as, limited
+from gengauge.bringing import Brought, check_alike, labels_as, limited, suited_to
 from gengauge.code import code_fingerprint
 from gengauge.data import Dataset, Split
 from gengauge.errors import UsageError
@@ -78,7 +78,9 @@ class Scoring:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._collections = [limited(b.only(), self.limit) for b in self.samples]
+        like = self.source.data or self.source.part or self.samples[0].only()
+        self._collections = [limited(suited_to(b, like), self.limit) for b in self.samples]
+        self._held_out = suited_to(self.held_out, like) if self.held_out else None
         self._check()
         self._plan()
 
@@ -90,9 +92,8 @@ class Scoring:
         of = self.source.text if self.source.summary is None else self.samples[0].text
         for brought, found in zip(self.samples, self._collections, strict=True):
             check_alike(found, brought.text, brought.spec, form, of)
-        if self.held_out is not None:
-            part = self.held_out.only()
-            check_alike(part, self.held_out.text, self.held_out.spec, form, of)
+        if self.held_out is not None and self._held_out is not None:
+            check_alike(self._held_out, self.held_out.text, self.held_out.spec, form, of)
 
     def _plan(self) -> None:
         """Choose embedders and metrics; ``NothingSelectedError`` where there are none."""
@@ -148,9 +149,8 @@ class Scoring:
         first = self._collections[0]
         if self.source.summary is not None:
             return summary_real(self.source, first, self.setting.embedders)
-        held_out = self.held_out.only() if self.held_out else None
         return opened_real(
-            self.source, held_out, self.store.folder / FOLDER, self._ready,
+            self.source, self._held_out, self.store.folder / FOLDER, self._ready,
             lambda n: kept_of(n, self.most, self.seed), on_progress,
         )  # fmt: skip
 

@@ -68,7 +68,9 @@ def trade_offs(table: Table) -> Json | None:
     """Return each model's quality by metric beside its training time and its sampling speed."""
     speed = next((c for c in table.columns if c.metric == "samples_per_second"), None)
     quality = [c for c in table.columns if c.suite != "speed" and _scored(c, table.models) > 0]
-    if not quality or not table.models:
+    training = [training_seconds(r) for r in table.models]
+    costs = [c for c in (*training, *(speed and r.estimate(speed) for r in table.models)) if c]
+    if not quality or not table.models or not costs:  # samples that were given cost nothing known
         return None
     reals = [r for r in table.controls if r.trials[0].model.get("base") == "real"]
     metrics = [
@@ -83,7 +85,7 @@ def trade_offs(table: Table) -> Json | None:
     ]
     return {
         "models": [r.label for r in table.models],
-        "training": [training_seconds(r) for r in table.models],
+        "training": training,
         "speed": [_value(r.estimate(speed)) if speed else None for r in table.models],
         "metrics": metrics,
     }

@@ -101,7 +101,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures) -> Path:
     bad = rng.normal(size=(60, 2))
     bad[17, 1] = np.nan
     np.savez("nan.npz", x=bad)
-    np.savez("objects.npz", x=np.array([[{}]] * 20))
+    np.savez("objects.npz", x=np.array([[{}, {}]] * 20))
     Path("cut.npz").write_bytes(Path("points.npz").read_bytes()[:300])
     np.savez("empty.npz", x=np.zeros((0, 2)))
     pictures("mine", 60)
@@ -113,8 +113,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures) -> Path:
 @pytest.mark.parametrize(
     ("samples", "reference", "said"),
     [
-        ("nan.npz", "points.npz", "example 17 of 'nan.npz' holds a value that is not finite"),
-        ("points.npz", "nan.npz", "example 17 of 'nan.npz' holds a value that is not finite"),
+        ("nan.npz", "points.npz", "row 17 of 'x' in 'nan.npz' is not finite"),
+        ("points.npz", "nan.npz", "row 17 of 'x' in 'nan.npz' is not finite"),
         ("wide.npz", "points.npz", r"'wide.npz' holds examples of shape \[3\], and 'points.npz' "
          r"\[2\]"),
         ("mine.bytes", "points.npz", "'mine.bytes' is of image, and 'points.npz' points"),

@@ -136,7 +136,7 @@ def command(benchmark: str, **options: Any) -> int:  # fmt: skip
     note_unfit(resolved, registry, options)
     run = _open_run(benchmark, resolved, registry, options)
     tasks = run.tasks(jobs)
-    for warning in (*run.store.warnings, *_not_ready(run)):
+    for warning in (*run.store.warnings, *_not_ready(run), *_copies(tasks)):
         click.echo(f"warning: {warning}", err=True)
     if options["dry_run"]:
         _print_plan(tasks)
@@ -151,6 +151,18 @@ def _not_ready(run: Run) -> list[str]:
     from gengauge.metric import Unready
 
     return [e.reason for e in run.setting.embedders.values() if isinstance(e, Unready)]
+
+
+def _copies(tasks: list[Task]) -> list[str]:
+    """Return a line for each data set of the user's of which examples are in two splits."""
+    from gengauge.copies import said
+
+    found = []
+    for data in {t.dataset.id: t.dataset for t in tasks}.values():
+        sizes = {f"n_{part}": len(getattr(data, part)) for part in ("validation", "test")}
+        if clauses := said({"copies": data.copies, **sizes}):
+            found.append(f"dataset '{data.id}': {'; '.join(clauses)}: exact copies flatter a model")
+    return found
 
 
 def use_threads(threads: int) -> None:
