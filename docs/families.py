@@ -132,7 +132,7 @@ def families(registry: Registry) -> list[ModelSpec]:
     """Return the models that ship with gengauge, without its controls."""
     return [
         s for s in registry.models.values()
-        if not s.control and registry.provider("models", s.id).distribution == "gengauge"
+        if s.learns and registry.provider("models", s.id).distribution == "gengauge"
     ]  # fmt: skip
 
 

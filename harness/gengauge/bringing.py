@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gengauge import trust
-from gengauge.collection import Collection
+from gengauge.collection import Collection, Formed, suited
 from gengauge.data import Dataset
 from gengauge.errors import UsageError, unknown
 from gengauge.loading import open_parts
@@ -119,6 +119,14 @@ def _stamped(parts: Mapping[str, Collection], spec: DatasetSpec) -> dict[str, Co
         name: replace(c, stamp=f"{name} {sorted(rest.items())} {c.stamp}") if c.stamp else c
         for name, c in parts.items()
     }
+
+
+def suited_to(brought: Brought, like: Formed) -> Collection:
+    """Return samples in the alphabet and length of their reference, tables in its columns."""
+    try:
+        return suited(brought.only(), like)
+    except UsageError as error:
+        raise UsageError(f"'{brought.text}': {error}") from None
 
 
 def limited(collection: Collection, n: int | None) -> Collection:

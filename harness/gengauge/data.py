@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -128,7 +128,8 @@ class Dataset:
 
     Levelled data (``levels`` = 17, 256, ...) holds integers ``0 .. levels - 1``: images are uint8
     ``[n, C, H, W]``. Continuous data (``levels`` None) holds floats, points ``[n, d]``. Text is
-    int64 tokens ``[n, length]``, numbers of characters of ``alphabet``, or bytes without one.
+    int64 tokens ``[n, length]``, numbers of characters of ``alphabet``, or bytes without one. A
+    table may name its ``columns``, each with what it holds: number, whole number, yes/no, category.
     """
 
     id: str
@@ -142,6 +143,8 @@ class Dataset:
     grammar: Grammar | None = None
     revision: str = "1"
     alphabet: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    copies: Mapping[str, int] = field(default_factory=dict)  # between splits; empty: not counted
 
     @property
     def event_shape(self) -> tuple[int, ...]:

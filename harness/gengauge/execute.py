@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from gengauge import artifacts, provenance, seeds
+from gengauge.conditions import conditions_of
 from gengauge.data import Dataset
 from gengauge.evidence import Evidence
 from gengauge.fitting import BEGUN, fit_or_load, restore
 from gengauge.measuring import measured, save_shown
 from gengauge.metric import KnowsLevels
-from gengauge.model import CountsParameters, Model
+from gengauge.model import CountsParameters, Model, capabilities
 from gengauge.plan import Job, MetricChoice
 from gengauge.record import blank_record, first_line, score_json, status_of
 from gengauge.store import Record
@@ -71,10 +72,13 @@ def _fill(
     clock = _lap(timing, "sample", clock)
     evidence = Evidence(
         dataset, model, samples, trial.seed, setting.device, training,
-        conditions=job.choice.spec.takes(job.choice.parameters),
+        conditions=conditions_of(model, job.choice.spec, job.choice.parameters),
         reload=lambda: restore(job, dataset, setting.device, folder, trial), shared=setting.shared,
     )  # fmt: skip
     record["model"]["checkpoint_sha256"] = training.pop("sha256", None)
+    if not job.choice.spec.trained:  # what its description could not know
+        record["model"]["conditions"] = list(evidence.conditions)
+        record["model"]["capabilities"] = list(capabilities(model))
     record["training"] = training
     timing["train"] = training["seconds"]
     record["model"]["n_parameters"] = (

@@ -28,10 +28,11 @@ BEGUN = "training"  # of a trial's folder: checkpoints of training that is not o
 
 def new(job: Job) -> Model:
     """Return an untrained model; ``TypeError`` for what is none."""
-    model = load_target(job.choice.spec.target)(**job.choice.parameters)
+    spec = job.choice.spec
+    model = load_target(spec.target)(**spec.given(job.choice.parameters))
     if not isinstance(model, Model):
         missing = [v for v in ("fit", "sample", "save", "load") if not hasattr(model, v)]
-        raise TypeError(f"{job.choice.spec.target} is not a model: it has no {', '.join(missing)}")
+        raise TypeError(f"{spec.target} is not a model: it has no {', '.join(missing)}")
     return model
 
 
@@ -91,13 +92,14 @@ def fit_or_load(
 
 
 def _order(job: Job, data: Dataset, run: FitRun, ranks: int) -> Order:
-    """Return what other ranks are asked to fit; a control learns nothing that could be shared."""
+    """Return what other ranks are asked to fit: nothing where there is nothing to learn."""
     if ranks > 1 and run.device.type == "cuda":
         run.device = device_of("cuda", 0)
+    spec = job.choice.spec
     return Order(
-        job.choice.spec.target, dict(job.choice.parameters), data, run.seed, run.budget,
+        spec.target, spec.given(job.choice.parameters), data, run.seed, run.budget,
         run.device.type, run.precision, run.accumulation,
-        1 if job.choice.spec.control else ranks,
+        ranks if spec.learns else 1,
     )  # fmt: skip
 
 

@@ -220,6 +220,8 @@ def array_header(
 
     ``UsageError`` where it promises more than the ``size`` bytes that hold it.
     """
+    from tokenize import TokenError
+
     from numpy.lib import format as npy
 
     try:
@@ -229,7 +231,7 @@ def array_header(
         promised = dtype.itemsize * _product(shape)
         if not dtype.hasobject and (any(n < 0 for n in shape) or promised > size):
             raise ValueError(f"it promises shape {shape} of {dtype} in {size:,} bytes")
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, TokenError) as error:
         raise _no_array(name, path, error) from None
     return shape, fortran, dtype
 

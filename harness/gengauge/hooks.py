@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ModelSpec,
         ReportSpec,
     )
+    from gengauge.tracker import TrackerSpec
 
 PROJECT = "gengauge"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -65,10 +66,20 @@ def gengauge_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body]
 
 
 @hookspec
+def gengauge_trackers() -> Iterable[TrackerSpec]:  # type: ignore[empty-body]
+    """Return the trackers of experiments that this plugin offers."""
+
+
+@hookspec
 def gengauge_run_started(folder: str, trials: list[str]) -> None:
     """Hear that a run begins, with its folder and the keys of the trials it will look at."""
 
 
 @hookspec
-def gengauge_trial_finished(record: dict[str, Any]) -> None:
-    """Hear of a trial's record right after it was stored."""
+def gengauge_trial_finished(record: dict[str, Any], folder: str) -> None:
+    """Hear of a trial's record right after it was stored; its artifacts lie in ``folder``."""
+
+
+@hookspec
+def gengauge_run_finished(folder: str) -> None:
+    """Hear that a run has ended, whether all of its trials were run or not."""

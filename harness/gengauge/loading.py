@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from gengauge import trust
+from gengauge import copies, trust
 from gengauge.checks import check_dataset
 from gengauge.collection import Collection, dataset_of
 from gengauge.data import Dataset
@@ -17,7 +18,10 @@ from gengauge.specs import DatasetSpec, EmbedderSpec
 
 
 def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
-    """Return a dataset by its spec, each split cut to ``limit`` examples where one is given."""
+    """Return a dataset by its spec, each split cut to ``limit`` examples where one is given.
+
+    In what the user brings, copies between splits are counted.
+    """
     try:
         with trust.tensors_only(f"the file of '{spec.id}'"):
             dataset = load_target(spec.target)(spec)
@@ -33,7 +37,8 @@ def load_dataset(spec: DatasetSpec, limit: int | None = None) -> Dataset:
         check_dataset(dataset)
     except ValueError as error:
         raise UsageError(f"dataset '{spec.id}' cannot be used: {error}") from None
-    return dataset if limit is None else dataset.limited(limit)
+    dataset = dataset if limit is None else dataset.limited(limit)
+    return replace(dataset, copies=copies.count(dataset)) if spec.takes_path else dataset
 
 
 def load_opened(spec: DatasetSpec) -> Dataset:

@@ -13,9 +13,9 @@ import torch
 
 from gengauge import provenance
 from gengauge.budget import Budget
-from gengauge.code import code_fingerprint
 from gengauge.data import Dataset
 from gengauge.errors import UsageError
+from gengauge.identity import code_of
 from gengauge.isolation.limits import Limits
 from gengauge.metric import Embedder
 from gengauge.parameters import Value
@@ -113,8 +113,8 @@ def shift_of(
     _same("gengauge", order.version, provenance.installed("gengauge"))
     job = _job(order, registry)
     trial = Trial(**{**order.trial, "parameters": tuple(map(tuple, order.trial["parameters"]))})
-    module = job.choice.spec.target.partition(":")[0]
-    _same(f"the code of model '{trial.model}'", trial.code, code_fingerprint(module))
+    here = code_of(job.choice.spec, job.choice.parameters)
+    _same(f"the code of model '{trial.model}'", trial.code, here)
     dataset = datasets[job.dataset.id]
     _same(f"dataset '{dataset.id}'", trial.fingerprint, dataset.fingerprint)
     folder = Path(order.run)

@@ -17,6 +17,8 @@ from gengauge.specs import DatasetSpec, MetricSpec, ModelSpec
 
 DEFAULT_BUDGET = "1000 steps"
 _CHOICE = re.compile(r"([^\[\]]+)(?:\[(.*)\])?")
+# of a path's brackets only those that end it, with a name and a value, are parameters
+_BROUGHT = re.compile(r"([^:\[\]]+:.+?)(?:\[([^\[\]=]+=[^\[\]]*)\])?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,11 @@ class Choice:
 
 
 def parse_choices(text: str, registry: Registry) -> list[Choice]:
-    """Return the variants of ``vae[latent=16,32,beta=1]``: a comma in a value makes a grid."""
-    match = _CHOICE.fullmatch(text.strip())
+    """Return the variants of ``vae[latent=16,32,beta=1]``: a comma in a value makes a grid.
+
+    A file of the user's takes its parameters after its path, ``diffusers:PATH[steps=50]``.
+    """
+    match = _BROUGHT.fullmatch(text.strip()) or _CHOICE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"model '{text}' is not understood; write id or id[name=value,...]")
     spec = registry.find("models", match[1].strip())
@@ -93,7 +98,8 @@ def plan(benchmark: Benchmark, registry: Registry) -> list[Job]:
     datasets = [
         d for n in benchmark.datasets if isinstance(d := registry.find("datasets", n), DatasetSpec)
     ]
-    texts = (*(benchmark.models or registry.models), *benchmark.variants)
+    every = (id_ for id_, spec in registry.models.items() if not spec.takes_path)
+    texts = (*(benchmark.models or every), *benchmark.variants)
     choices = [c for text in texts for c in parse_choices(text, registry)]
     _unique_labels(choices)
     suites = known_suites(benchmark.suites, registry)
@@ -139,8 +145,8 @@ def _budgets(benchmark: Benchmark, choice: Choice) -> list[str]:
 
 
 def _budget(benchmark: Benchmark, choice: Choice) -> str:
-    if choice.spec.control:
-        return "1 steps"  # controls learn nothing: their key must not vary with a budget
+    if not choice.spec.learns:
+        return "1 steps"  # there is nothing to learn: the key must not vary with a budget
     own = benchmark.budgets.get(choice.label) or benchmark.budgets.get(choice.spec.id)
     return own or benchmark.budget or choice.spec.budget or DEFAULT_BUDGET
 

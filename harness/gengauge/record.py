@@ -37,7 +37,8 @@ def blank_record(trial: Trial, job: Job, dataset: Dataset, setting: Setting) -> 
             "conditions": list(spec.takes(job.choice.parameters)),
             "reference": spec.reference, "control": spec.control, "distribution": distribution,
             "version": rest.partition("+")[0], "code": trial.code,
-            "parameters": dict(trial.parameters), "n_parameters": None, "checkpoint_sha256": None,
+            "parameters": spec.given(dict(trial.parameters)), "n_parameters": None,
+            "checkpoint_sha256": None,
         },
         "dataset": {
             "id": dataset.id, "modality": dataset.modality, "levels": dataset.levels,
@@ -45,6 +46,7 @@ def blank_record(trial: Trial, job: Job, dataset: Dataset, setting: Setting) -> 
             "n_train": len(dataset.train), "n_validation": len(dataset.validation),
             "n_test": len(dataset.test),
             "entropy": dataset.truth.entropy if dataset.truth else None,
+            **({"copies": dict(dataset.copies)} if dataset.copies else {}),
         },
         "benchmark": setting.benchmark,
         "seeds": {

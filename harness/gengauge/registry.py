@@ -7,19 +7,21 @@ hooks. Each is loaded in its own ``try``: pluggy's own loader would let one Impo
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pluggy
 
-from gengauge import hooks
+from gengauge import hooks, project
 from gengauge.admission import refusal
+from gengauge.entries import entry_points
 from gengauge.errors import SpecError, UsageError, unknown
 from gengauge.executor import ExecutorSpec
 from gengauge.parameters import with_options
@@ -33,6 +35,7 @@ from gengauge.specs import (
     ReportSpec,
     Spec,
 )
+from gengauge.tracker import TrackerSpec
 
 S = TypeVar("S", bound=Spec)
 _KINDS: dict[str, type[Spec]] = {
@@ -44,6 +47,7 @@ _KINDS: dict[str, type[Spec]] = {
     "reports": ReportSpec,
     "publishers": PublisherSpec,
     "executors": ExecutorSpec,
+    "trackers": TrackerSpec,
 }
 
 
@@ -71,10 +75,12 @@ class Registry:
         self.manager = pluggy.PluginManager(hooks.PROJECT)
         self.manager.add_hookspecs(hooks)
         self.plugins: list[Plugin] = []
-        for name, module, distribution in _entry_points():
+        for name, module, distribution in entry_points(hooks.PROJECT):
             self._add(name, module, distribution)
         for module in extra:
             self._add(module, module, None)
+        if (file := project.found()) is not None:
+            self._add_project(file)
 
     def _add(self, name: str, module: str, distribution: Distribution | None) -> None:
         label = distribution.metadata["Name"] if distribution else "--plugin"
@@ -93,6 +99,19 @@ class Registry:
             plugin.trace = traceback.format_exc()
             if self.manager.has_plugin(name):
                 self.manager.unregister(name=name)
+
+    def _add_project(self, file: Path) -> None:
+        """Add the models that the working folder's repository names; no code of it is imported."""
+        plugin = Plugin(project.NAME, os.path.relpath(file), project.NAME, "")
+        plugin.denied = refusal(project.NAME, project.NAME, project.NAME)
+        try:
+            specs = [] if plugin.denied else project.read(file, self._all("models", ModelSpec))
+            plugin.specs["models"] = [
+                self._checked(s, ModelSpec, "models", plugin) for s in specs
+            ]  # fmt: skip
+        except (UsageError, SpecError) as error:
+            plugin.error = str(error)
+        self.plugins.append(plugin)
 
     def _register(self, plugin: Plugin, code: Any) -> None:
         self._check_hook_names(code)
@@ -187,6 +206,11 @@ class Registry:
         return self._all("executors", ExecutorSpec)
 
     @cached_property
+    def trackers(self) -> dict[str, TrackerSpec]:
+        """Trackers of experiments by id."""
+        return self._all("trackers", TrackerSpec)
+
+    @cached_property
     def suites(self) -> dict[str, list[MetricSpec]]:
         """Metrics by suite."""
         suites: dict[str, list[MetricSpec]] = {}
@@ -196,7 +220,8 @@ class Registry:
 
     def provider(self, kind: str, id_: str) -> Plugin:
         """Return the plugin that registered ``id_``."""
-        return next(p for p in self.plugins if any(s.id == id_ for s in p.specs.get(kind, ())))
+        names = (id_, id_.partition(":")[0])  # of what reads files, the path is no part
+        return next(p for p in self.plugins if any(s.id in names for s in p.specs.get(kind, ())))
 
     def find(self, kind: str, id_: str) -> Spec:
         """Return the spec ``id_`` of ``kind`` (``models``, ...), or raise with the nearest name.
@@ -216,7 +241,7 @@ class Registry:
                 return other
         if id_ not in known:
             raise UsageError(f"{unknown(kind[:-1], id_, known)}{self._unseen()}")
-        return known[id_]
+        return described(known[id_])
 
     def _unseen(self) -> str:
         """Say which plugins were not imported: what is looked for may be in one of them."""
@@ -235,18 +260,26 @@ def named(spec: DatasetSpec | EmbedderSpec | ModelSpec, id_: str, path: str) -> 
 
     A data set's own options follow in brackets; what only the file knows is looked up in it.
     """
+    if isinstance(spec, ModelSpec):
+        return described(replace(spec, id=id_, arguments={**spec.arguments, "path": path}))
     if isinstance(spec, EmbedderSpec):
         return replace(spec, id=id_, arguments={**spec.arguments, "path": path})
-    given: dict[str, str] = {}
-    if isinstance(spec, DatasetSpec) and spec.parameters:
-        path, given = with_options(path)
-    if isinstance(spec, DatasetSpec):
-        options = {**spec.arguments, **spec.resolve(given), "path": path}
-        spec = replace(spec, arguments=options)
-    else:
-        options = {"path": path}
+    path, given = with_options(path) if spec.parameters else (path, {})
+    options = {**spec.arguments, **spec.resolve(given), "path": path}
     found = load_target(spec.describes)(path, options) if spec.describes else {}
-    return replace(spec, id=id_, **found)
+    return replace(spec, id=id_, **{"arguments": options, **found})
+
+
+def described(spec: Spec) -> Spec:
+    """Return a model of the user's with what only its file knows, and anything else as it is."""
+    if not isinstance(spec, ModelSpec) or not spec.describes or "path" not in spec.arguments:
+        return spec
+    options = {**spec.arguments, **spec.presets}
+    try:
+        found = load_target(spec.describes)(str(spec.arguments["path"]), options)
+    except OSError as error:
+        raise UsageError(f"'{error.filename}' cannot be read: {error.strerror}") from None
+    return replace(spec, **found).preset()
 
 
 def load_target(target: str) -> Any:
@@ -258,26 +291,3 @@ def load_target(target: str) -> Any:
 def _reason(error: BaseException) -> str:
     text = " ".join(str(error).split()) or "no message"
     return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
-
-
-def _entry_points() -> list[tuple[str, str, Distribution]]:
-    """Return name, module and distribution of our entry points; the first on the path wins."""
-    found: dict[str, tuple[str, str, Distribution]] = {}
-    seen: set[str] = set()
-    for distribution in distributions():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            text = distribution.read_text("entry_points.txt")
-        if not text or f"[{hooks.PROJECT}]" not in text.replace(" ", ""):
-            continue
-        name = str(distribution.metadata["Name"]).lower()
-        if name in seen:
-            continue
-        seen.add(name)
-        for point in distribution.entry_points:
-            if point.group == hooks.PROJECT:
-                key = point.name if point.name not in found else f"{name}:{point.name}"
-                found[key] = (key, point.value, distribution)
-    ours_first: Callable[[tuple[str, str, Distribution]], tuple[bool, str]]
-    ours_first = lambda item: (item[2].metadata["Name"] != hooks.PROJECT, item[0])  # noqa: E731
-    return sorted(found.values(), key=ours_first)

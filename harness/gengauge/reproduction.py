@@ -48,7 +48,7 @@ def reproduce(
     ``UsageError`` where a part of it is not installed here or lies in files of the writer's
     choice; ``NotComparableError`` where the data are not those of the record.
     """
-    refuse_paths(record)
+    refuse_paths(record, registry)
     unknown: list[str] = []
     job = job_of(record, registry, unknown)
     benchmark = record.get("benchmark") or {}
@@ -66,9 +66,15 @@ def reproduce(
     return Again(new, run.store.environments().get(new["environment"], {}), tuple(unknown))
 
 
-def refuse_paths(record: Record) -> None:
-    """Raise ``UsageError`` where a record names files beyond its run, unless it is trusted."""
-    named = sorted(set(_paths(record)))
+def refuse_paths(record: Record, registry: Registry) -> None:
+    """Raise ``UsageError`` where a record names files beyond its run, unless it is trusted.
+
+    What the model of that name has here for a path was not chosen by the record.
+    """
+    own = registry.models.get(record["model"].get("base") or record["model"]["id"])
+    defaults = {p.default for p in own.parameters} if own else set()
+    ours = {*defaults, *own.arguments.values(), *own.presets.values()} if own else defaults
+    named = sorted(set(_paths(record)) - ours)
     if named and not trust.trusted():
         raise UsageError(
             f"the record reads files beyond its run: {', '.join(map(ascii, named))}; give --trust "
@@ -79,7 +85,8 @@ def refuse_paths(record: Record) -> None:
 def _paths(record: Record) -> Iterator[str]:
     """Yield data, embedders and parameters that are, or may be, paths of files."""
     embedders = [(s.get("embedder") or {}).get("id") or "" for s in record["scores"]]
-    for id_ in (record["dataset"]["id"], *embedders):
+    model = record["model"].get("base") or record["model"]["id"]
+    for id_ in (record["dataset"]["id"], model, *embedders):
         if ":" in id_:
             yield id_
     for value in (record["model"].get("parameters") or {}).values():
@@ -102,7 +109,8 @@ def job_of(record: Record, registry: Registry, unknown: list[str]) -> Job:
     assert isinstance(spec, ModelSpec)
     assert isinstance(dataset, DatasetSpec)
     try:
-        parameters = spec.resolve(model.get("parameters") or {})
+        given = dict(model.get("parameters") or {})
+        parameters = spec.resolve({k: v for k, v in given.items() if k not in spec.arguments})
     except (UsageError, TypeError, OverflowError) as error:
         raise NotComparableError(f"'{spec.id}' has changed since the record: {error}") from None
     budget = str(Budget.parse(record.get("budget") or spec.budget or DEFAULT_BUDGET))

@@ -21,6 +21,7 @@ from gengauge.data import Dataset
 from gengauge.errors import UsageError
 from gengauge.executor import ExecutorChoice, ExecutorSpec
 from gengauge.fitting import clear
+from gengauge.identity import code_of
 from gengauge.isolation.limits import Limits
 from gengauge.keeping import Keeping
 from gengauge.loading import load_dataset, load_embedder
@@ -63,6 +64,7 @@ class Run:
         datasets = {id_: load_dataset(spec, self.limit) for id_, spec in specs.items()}
         self.setting = self._setting(jobs)
         self._code = cache(code_fingerprint)  # thousands of jobs, few models
+        self._codes: dict[Any, str] = {}
         done = {} if self.fresh else {r["trial"]: r for r in self.store.records()}
         return [self._task(job, datasets[job.dataset.id], done) for job in jobs]
 
@@ -84,13 +86,12 @@ class Run:
         return self.device if card else torch.device("cpu")
 
     def _task(self, job: Job, dataset: Dataset, done: dict[str, Record]) -> Task:
-        module = job.choice.spec.target.partition(":")[0]
-        control = job.choice.spec.control  # it learns nothing, in no precision
+        learns = job.choice.spec.learns  # else in no precision
+        code = self._code_of(job)
         trial = Trial(
             job.choice.spec.id, job.choice.label, tuple(sorted(job.choice.parameters.items())),
-            self._code(module), dataset.id, dataset.fingerprint, job.seed, job.budget,
-            self.device.type,
-            "fp32" if control else self.precision, 1 if control else self.accumulation,
+            code, dataset.id, dataset.fingerprint, job.seed, job.budget, self.device.type,
+            self.precision if learns else "fp32", self.accumulation if learns else 1,
         )  # fmt: skip
         old = done.get(trial.key)
         if old is None:
@@ -100,6 +101,13 @@ class Run:
             return Task(job, trial, dataset, job.metrics, "retry" if retry else "", not retry)
         missing = self._missing(job, trial, dataset, old)
         return Task(job, trial, dataset, missing, "score" if missing else "")
+
+    def _code_of(self, job: Job) -> str:
+        """Return the fingerprint of a job's code, found once for all seeds and data sets."""
+        key = (job.choice.spec.id, *sorted(job.choice.parameters.items()))
+        if key not in self._codes:
+            self._codes[key] = code_of(job.choice.spec, job.choice.parameters, self._code)
+        return self._codes[key]
 
     def _missing(
         self, job: Job, trial: Trial, dataset: Dataset, old: Record
@@ -154,9 +162,16 @@ class Run:
     def _store(self, tasks: list[Task], trials: Accounts, listener: Keeping) -> list[Record]:
         hook = self.registry.manager.hook
         keys = [t.trial.key for t in tasks]
-        tell(hook.gengauge_run_started, folder=str(self.store.folder), trials=keys)
+        folder = str(self.store.folder)
+        tell(hook.gengauge_run_started, folder=folder, trials=keys)
+        try:
+            return self._record(tasks, trials, listener)
+        finally:
+            tell(hook.gengauge_run_finished, folder=folder)
+
+    def _record(self, tasks: list[Task], trials: Accounts, listener: Keeping) -> list[Record]:
         listener.started([t for t in tasks if t.todo])
-        place = {key: i for i, key in enumerate(keys)}
+        place = {t.trial.key: i for i, t in enumerate(tasks)}
         records = []
         for task, record, seconds in trials.run(listener):
             record.update(trials.shift.stamp(task), workers=trials.workers)
@@ -167,7 +182,8 @@ class Run:
             else:
                 self.store.append(record)
             records.append(record)
-            tell(hook.gengauge_trial_finished, record=record)
+            where = str(self.store.trial_folder(task.trial.key))
+            tell(self.registry.manager.hook.gengauge_trial_finished, record=record, folder=where)
             listener.finished(task, record, seconds)
         return sorted(records, key=lambda r: place[r["trial"]])
 

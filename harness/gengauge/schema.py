@@ -47,7 +47,8 @@ RECORD_SCHEMA: dict[str, Any] = {
         }),
         "dataset": _object(words.DATASET, {
             "id": _TEXT, "revision": _TEXT, "fingerprint": _TEXT, "n_train": {"type": "integer"},
-        }),
+            "copies": {"type": "object", "additionalProperties": {"type": "integer"}},
+        }, optional=("copies",)),
         "benchmark": _object(words.BENCHMARK, {"name": _TEXT, "version": {"type": "integer"}}),
         "seeds": {"type": "object"}, "budget": _TEXT, "scores": {"type": "array", "items": _SCORE},
         "timing": {"type": "object"}, "peak_memory": {"type": "object"}, "environment": _TEXT,

@@ -43,6 +43,7 @@ DATASET = {
     "revision": "Revision that its publisher or its code gives it.",
     "fingerprint": "Hash of the content of every split.",
     "n_train": "How many examples there were to train on.",
+    "copies": "How many examples of a user's data are in two splits, or in test twice.",
 }
 BENCHMARK = {
     "name": "Name of the benchmark.",

@@ -15,7 +15,7 @@ import torch
 from gengauge import artifacts, captioned, provenance
 from gengauge.asking import asked_of_each
 from gengauge.benchmark import Benchmark
-from gengauge.bringing import Brought, check_alike, labels_as, limited
+from gengauge.bringing import Brought, check_alike, labels_as, limited, suited_to
 from gengauge.code import code_fingerprint
 from gengauge.data import Dataset, Split
 from gengauge.errors import UsageError
@@ -30,26 +30,13 @@ from gengauge.runner import description, tell
 from gengauge.scored import GIVEN, Real, Row, requests, score_row
 from gengauge.store import Record, RunStore
 from gengauge.trial import Setting, Trial
-from gengauge.turns import Listener, Task
+from gengauge.turns import Listener, Silent, Task
 
 CONTROLS = ("real", "noise")
 SAMPLES = 10_000  # that are kept for metrics of pairs, and beside as many of the reference
 VERSION = 1
 NOTHING = Split(torch.empty(0))
 FOLDER = "collections"  # of a run: features of what was read
-
-
-class Silent:
-    """Hears how scoring goes on, and says nothing."""
-
-    def started(self, tasks: list[Task]) -> None:
-        """Hear what will be done."""
-
-    def stage(self, task: Task, stage: str, fraction: float) -> None:
-        """Hear how far a stage is."""
-
-    def finished(self, task: Task, record: Record, seconds: float) -> None:
-        """Hear of a record that was just stored."""
 
 
 @dataclass
@@ -76,9 +63,12 @@ class Scoring:
     fresh: bool = False
     command: str = ""
     notes: list[str] = field(default_factory=list)
+    rows: list[str] = field(default_factory=list)  # keys of what was scored, now or before
 
     def __post_init__(self) -> None:
-        self._collections = [limited(b.only(), self.limit) for b in self.samples]
+        like = self.source.data or self.source.part or self.samples[0].only()
+        self._collections = [limited(suited_to(b, like), self.limit) for b in self.samples]
+        self._held_out = suited_to(self.held_out, like) if self.held_out else None
         self._check()
         self._plan()
 
@@ -90,9 +80,8 @@ class Scoring:
         of = self.source.text if self.source.summary is None else self.samples[0].text
         for brought, found in zip(self.samples, self._collections, strict=True):
             check_alike(found, brought.text, brought.spec, form, of)
-        if self.held_out is not None:
-            part = self.held_out.only()
-            check_alike(part, self.held_out.text, self.held_out.spec, form, of)
+        if self.held_out is not None and self._held_out is not None:
+            check_alike(self._held_out, self.held_out.text, self.held_out.spec, form, of)
 
     def _plan(self) -> None:
         """Choose embedders and metrics; ``NothingSelectedError`` where there are none."""
@@ -123,6 +112,11 @@ class Scoring:
         ]  # fmt: skip
 
     @property
+    def unready(self) -> list[str]:
+        """What keeps embedders from being built; scores in them will say so, one by one."""
+        return [e.reason for e in self.setting.embedders.values() if isinstance(e, Unready)]
+
+    @property
     def _drawn(self) -> int:
         """How many samples a control draws: as many as there are of the user's, if it can."""
         return min(self.most, max(c.count for c in self._collections))
@@ -140,17 +134,20 @@ class Scoring:
             self._describe(real)
             done = {} if self.fresh else {r["trial"]: r for r in self.store.records()}
             hook = self.registry.manager.hook
-            tell(hook.gengauge_run_started, folder=str(self.store.folder), trials=[])
-            found = [self._one(i, task, real, done, listener) for i, task in enumerate(tasks)]
+            folder = str(self.store.folder)
+            tell(hook.gengauge_run_started, folder=folder, trials=[])
+            try:
+                found = [self._one(i, task, real, done, listener) for i, task in enumerate(tasks)]
+            finally:
+                tell(hook.gengauge_run_finished, folder=folder)
         return [record for record in found if record is not None]
 
     def _real(self, on_progress: Callable[[float], None]) -> Real:
         first = self._collections[0]
         if self.source.summary is not None:
             return summary_real(self.source, first, self.setting.embedders)
-        held_out = self.held_out.only() if self.held_out else None
         return opened_real(
-            self.source, held_out, self.store.folder / FOLDER, self._ready,
+            self.source, self._held_out, self.store.folder / FOLDER, self._ready,
             lambda n: kept_of(n, self.most, self.seed), on_progress,
         )  # fmt: skip
 
@@ -199,6 +196,7 @@ class Scoring:
         missing = {r: m for r, m in asked.items() if r not in have}
         if old["status"] == "ok" and not missing:
             self.notes.append(f"{row.label} is scored already")
+            self.rows.append(trial.key)
             return None
         record = score_row(row, trial, real, missing, self.setting)
         if choice.spec.control and record["status"] == "unsupported":
@@ -206,7 +204,9 @@ class Scoring:
             return None
         record.update(command=self.command, command_line=provenance.command_line(), position=i)
         self.store.append(record)
-        tell(self.registry.manager.hook.gengauge_trial_finished, record=record)
+        self.rows.append(trial.key)
+        folder = str(self.store.trial_folder(trial.key))
+        tell(self.registry.manager.hook.gengauge_trial_finished, record=record, folder=folder)
         listener.finished(replace(task, trial=trial), record, time.perf_counter() - clock)
         return record
 

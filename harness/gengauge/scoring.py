@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gengauge.bringing import Brought, bring
@@ -63,14 +64,21 @@ def open_scoring(
     names: Sequence[str] = (),
     held_out: str | None = None,
     device: str = "auto",
+    called: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Scoring:
-    """Return the invocation: everything looked up and opened, nothing read or written yet."""
+    """Return the invocation: everything looked up and opened, nothing read or written yet.
+
+    What is not of the user's writing is ``called`` something else than its path.
+    """
     registry = registry or Registry()
     if not samples:
         raise UsageError("no samples were given; give a file or a folder")
     limit = options.get("limit")
-    brought = [bring(text, registry, "samples") for text in samples]
+    known = called or {}
+    brought = [
+        replace(bring(text, registry, "samples"), text=known.get(text, text)) for text in samples
+    ]
     return Scoring(
         registry, output if isinstance(output, RunStore) else RunStore(output),
         choose_device(device), brought, row_names(brought, names),

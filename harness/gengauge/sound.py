@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
 
+from gengauge import copies
 from gengauge.guarded import is_name
 from gengauge.specs import DIRECTIONS
 
@@ -71,7 +72,7 @@ _PARTS = {
     ),
     "dataset": Shape(
         modality=_TEXT, revision=_TEXT, fingerprint=_TEXT, levels=_COUNT, n_train=_COUNT,
-        n_validation=_COUNT, n_test=_COUNT, entropy=_NUMBER,
+        n_validation=_COUNT, n_test=_COUNT, entropy=_NUMBER, copies=_TABLE,
     ),
     "benchmark": Shape(name=_TEXT, version=(int, str, type(None))),
     "seeds": Shape(seed=_COUNT),
@@ -82,6 +83,7 @@ _PARTS = {
     "sampling": Shape(n=_COUNT, clamped=_NUMBER),
     "given": Shape(path=_TEXT, n=_COUNT, sha256=_TEXT, most=_COUNT),
 }  # fmt: skip
+_COPIES = Shape(**dict.fromkeys(copies.NAMES, _COUNT))
 _SCORE = Shape(
     suite=(str,), metric=(str,), value=_NUMBER, low=_NUMBER, high=_NUMBER, standard_error=_NUMBER,
     level=_NUMBER, unit=_TEXT, direction=_TEXT, kind=_TEXT, split=_TEXT, interval_method=_TEXT,
@@ -117,6 +119,7 @@ def wrong(record: Any) -> str:
     return (
         _RECORD.unlike(record)
         or _first(shape.unlike(record[p], f"{p}.") for p, shape in _PARTS.items() if record.get(p))
+        or _COPIES.unlike(record["dataset"].get("copies") or {}, "dataset.copies.")
         or _deep(record["model"].get("parameters"), "model.parameters")
         or _first(map(_of_score, record["scores"]))
     )

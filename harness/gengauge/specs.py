@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 
 from gengauge.describing import (
@@ -35,9 +35,14 @@ class ModelSpec(Spec):
     for granted of the data. Where there is a parameter ``conditional``, the
     model takes its ``conditions`` only if that is true, but for a ``prefix``, which needs no
     labels; where there is one called ``condition``, only the one it names. ``requires`` are
-    modules of the optional dependencies ``extras`` that the model cannot do without. One that
-    ``takes_path`` is a file or an object of the user's, ``torchscript:net.pt``, and is built with
-    ``path``; ``describes`` says of it what this description cannot know.
+    modules of the optional dependencies ``extras`` that the model cannot do without.
+
+    One that ``takes_path`` is a file or an object of the user's: ``torchscript:net.pt`` has the
+    path in its ``arguments``, with which, beside the parameters, the target is built. ``describes``
+    is the target of ``f(path, options) -> {field: value}``, what this description cannot know, and
+    ``stamps`` of ``f(path, options) -> str``, which tells the content from any other. What is not
+    ``trained`` comes as it is: its trials have no budget. ``presets`` are values that stand in
+    place of its parameters' defaults.
     """
 
     family: str
@@ -55,7 +60,11 @@ class ModelSpec(Spec):
     extras: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     takes_path: bool = False
+    arguments: Mapping[str, Value] = field(default_factory=dict)
     describes: str = ""
+    stamps: str = ""
+    trained: bool = True
+    presets: Mapping[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,6 +77,22 @@ class ModelSpec(Spec):
     def resolve(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """Return all parameters, the given ones parsed; raise ``UsageError`` for unknown ones."""
         return resolve(f"parameter of {self.id}", self.parameters, given)
+
+    def given(self, parameters: Mapping[str, Value]) -> dict[str, Value]:
+        """Return all that the target is built with."""
+        return {**self.arguments, **parameters}
+
+    def preset(self) -> ModelSpec:
+        """Return this with ``presets`` for defaults; raise ``UsageError`` for unknown ones."""
+        values = self.resolve(self.presets)
+        return replace(
+            self, parameters=tuple(replace(p, default=values[p.name]) for p in self.parameters)
+        )
+
+    @property
+    def learns(self) -> bool:
+        """Whether there is anything to train, so that a budget matters."""
+        return self.trained and not self.control
 
     def takes(self, parameters: Mapping[str, Value]) -> tuple[str, ...]:
         """Return the conditions that a model with these ``parameters`` can be asked for."""

@@ -45,6 +45,19 @@ class Listener(Protocol):
         """Hear of a record that was just stored."""
 
 
+class Silent:
+    """Hears how a run goes on, and says nothing."""
+
+    def started(self, tasks: list[Task]) -> None:
+        """Hear what will be run."""
+
+    def stage(self, task: Task, stage: str, fraction: float) -> None:
+        """Hear how far a stage of a trial is."""
+
+    def finished(self, task: Task, record: Record, seconds: float) -> None:
+        """Hear of a record that was just stored."""
+
+
 @dataclass(frozen=True)
 class Shift:
     """All that an executor is given: what is to be done, and how.

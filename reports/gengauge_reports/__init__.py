@@ -39,6 +39,12 @@ def gengauge_reports() -> list[ReportSpec]:
             suffix=".md",
         ),
         ReportSpec(
+            id="notebook",
+            summary="ranked tables as a fragment of HTML, for a notebook's cell",
+            target="gengauge_reports.notebook:render",
+            suffix=".html",
+        ),
+        ReportSpec(
             id="csv",
             summary="the tidy table, one row for each trial and metric",
             target="gengauge_reports.tidy:render_csv",

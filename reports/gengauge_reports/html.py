@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 
+from gengauge.copies import said
 from gengauge.gather import Runs, Trial, gather
 from gengauge.store import RunStore
 from gengauge_reports import figures, notation
@@ -152,6 +153,7 @@ def _section(index: int, runs: Runs, table: Table, tips: Tips) -> dict[str, Any]
         "index": index,
         "name": table.dataset,
         "facts": dataset_facts(trials[0]),
+        "copies": table.copies,
         "table": table_view(table, tips),
         "failed": [
             {"model": row.label, "status": word, "reason": reason, "seeds": seeds}
@@ -188,6 +190,7 @@ def dataset_facts(trial: Trial) -> list[str]:
         f"true entropy {data['entropy']:.4g} nats" if data.get("entropy") is not None else "",
         f"revision {data['revision']}" if data.get("revision") else "",
         f"fingerprint {str(data['fingerprint'])[:12]}" if data.get("fingerprint") else "",
+        "no example in two splits" if data.get("copies") and not said(data) else "",
     ]
     return [f for f in facts if f]
 

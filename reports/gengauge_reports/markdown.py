@@ -39,6 +39,8 @@ def _section(table: Table, all_metrics: bool) -> str:
         for suite in dict.fromkeys(c.suite for c in columns):
             members = [c for c in columns if c.suite == suite]
             parts += [f"### {text(suite)}", _table(table, members)]
+    if table.copies:
+        parts.append(f"**Leakage**: {text('; '.join(table.copies))}.")
     failures = [
         f"- {code(row.label)} seed {seeds}: **{text(status(word))}**, {code(reason)}"
         for row in (*table.models, *table.controls, *table.failed)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gengauge.aggregate import Estimate, Score
+from gengauge.copies import said
 from gengauge.gather import Trial
 
 if TYPE_CHECKING:
@@ -175,6 +176,12 @@ class Table:
         for (label, reason), found in titles.items():
             alike.setdefault((", ".join(found), reason), []).append(label)
         return [(", ".join(labels), found, reason) for (found, reason), labels in alike.items()]
+
+    @property
+    def copies(self) -> list[str]:
+        """How many examples of the data are in two splits, a clause each."""
+        trials = (t for r in (*self.models, *self.controls, *self.failed) for t in r.trials)
+        return next((said(t.record["dataset"]) for t in trials), [])
 
     @property
     def headline(self) -> list[Column]:

@@ -38,6 +38,7 @@ def render(stores: list[RunStore], *, width: int = 80, color: bool = False) -> b
     console = Console(
         file=out, width=width, force_terminal=color, no_color=not color, highlight=False,
         color_system="standard" if color else None, legacy_windows=False,
+        force_jupyter=False,  # in a notebook it would show the table, not return it
     )  # fmt: skip
     runs = gather(stores)
     found = tables(runs)
@@ -65,7 +66,7 @@ def _dataset(console: Console, table: Table) -> None:
     failures = [(r.label, *f) for r in (*rows, *table.failed) for f in r.failure_reasons]
     for failure in failures:
         console.print(_failure(*failure))
-    noted = _caveats(table)
+    noted = [*_copies(table), *_caveats(table)]
     for note in noted:
         console.print(note)
     if failures or noted:
@@ -146,6 +147,11 @@ def _rich(table: Table, columns: Sequence[Column], width: int, suites: str) -> R
             cells = [_text(row, c, r) for c, r in zip(columns, ranks, strict=True)]
             grid.add_row(name, *cells, end_section=row is group[-1] and bool(controls))
     return grid
+
+
+def _copies(table: Table) -> list[Text]:
+    said = "; ".join(table.copies)
+    return [Text(f"! leakage: {said}", style="yellow")] if said else []
 
 
 def _caveats(table: Table) -> list[Text]:

@@ -10,7 +10,8 @@ from ranked import TARGET
 from torch import nn
 
 from gengauge import Budget, FitRun, provenance, train
-from gengauge.cli.acceleration import launched, ranks
+from gengauge.choosing import ranks
+from gengauge.cli.acceleration import launched
 from gengauge.errors import DivergedError, UnsupportedError, UsageError
 from gengauge.trial import Trial
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from gengauge import Budget, FitRun, packing, train
-from gengauge.cli.selection import checkpoints
+from gengauge.choosing import checkpoints
 from gengauge.errors import UsageError
 from gengauge.fitting import clear
 from gengauge.resumption import Resumption

@@ -11,8 +11,9 @@ import pytest
 from tests_support import Cli
 
 from gengauge.accounts import Accounts
-from gengauge.cli.executors import choose_executor, read_executor
+from gengauge.choosing import choose_executor, read_choice
 from gengauge.errors import GengaugeError, UsageError
+from gengauge.options import Options
 from gengauge.registry import Registry
 from gengauge.trial import Trial
 from gengauge.turns import Shift, Task
@@ -138,14 +139,13 @@ def test_what_cannot_start_is_an_error() -> None:
 )
 def test_a_wrong_executor_is_said(fakes: Path, executor: str, more: Any, said: str) -> None:
     registry = Registry(["fake_executors"])
-    options = {"executor": executor, "address": None, "no_isolate": False, **more}
     with pytest.raises(UsageError) as raised:
-        choose_executor(registry, options)
+        choose_executor(registry, Options(executor=executor, **more))
     assert said in str(raised.value)
 
 
 def test_what_is_chosen_has_all_its_parameters() -> None:
-    options = {"executor": "ray[gpus=0.5]", "address": "ray://a:1", "no_isolate": False}
+    options = Options(executor="ray[gpus=0.5]", address="ray://a:1")
     chosen = choose_executor(Registry(), options)
     assert chosen.parameters == {"address": "ray://a:1", "gpus": 0.5, "retries": 3}
 
@@ -153,4 +153,4 @@ def test_what_is_chosen_has_all_its_parameters() -> None:
 @pytest.mark.parametrize("text", ["[a=1]", "ray[address", "ray[auto]", "ray[gpus=1,gpus=2]"])
 def test_what_is_no_executor_is_said(text: str) -> None:
     with pytest.raises(UsageError, match="--executor"):
-        read_executor(text)
+        read_choice(text, "--executor")

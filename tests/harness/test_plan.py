@@ -10,8 +10,8 @@ import torch
 from gengauge import runner
 from gengauge.benchmark import Benchmark, parse_benchmark, read_benchmark
 from gengauge.budget import Budget
-from gengauge.cli.selection import resolve_benchmark
 from gengauge.errors import NothingSelectedError, SpecError, UsageError
+from gengauge.options import Options, resolve_benchmark
 from gengauge.parameters import Parameter
 from gengauge.plan import parse_choices, plan
 from gengauge.registry import Registry
@@ -179,11 +179,10 @@ def test_stages_are_shares_of_each_budget_the_shortest_first(registry: Registry)
 def test_a_budget_by_hand_is_the_whole_of_it(registry: Registry, tmp_path: Path) -> None:
     file = tmp_path / "x.toml"
     file.write_text(GOOD + 'stages = [0.1, 1]\nlimit = 99\n[models.vae]\nbudget = "30 s"\n')
-    names = ("models", "datasets", "suites", "embedders", "settings")
-    options = {**dict.fromkeys(names, ()), **dict.fromkeys(("seeds", "samples", "limit"))}
-    found = resolve_benchmark(str(file), registry, {**options, "budget": "", "models": ("vae",)})
+    found = resolve_benchmark(Options(benchmark=str(file), models=("vae",)), registry)
     assert (found.stages, found.limit, found.budgets) == ((0.1, 1), 99, {"vae": "30 s"})
-    found = resolve_benchmark(str(file), registry, {**options, "budget": "30 steps", "limit": 9})
+    by_hand = Options(benchmark=str(file), budget="30 steps", limit=9)
+    found = resolve_benchmark(by_hand, registry)
     assert (found.stages, found.limit, found.budgets) == ((), 9, {})
 
 

@@ -108,7 +108,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures) -> Path:
     np.savez("empty.npz", x=np.zeros((0, 2)))
     pictures("mine", 60)
     Path("none.bytes").touch()
-    Path("notes.txt").touch()
+    Path("notes.pdf").touch()
     return tmp_path
 
 
@@ -130,7 +130,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures) -> Path:
         ("none.bytes", "mine.bytes", "'none.bytes' holds no samples"),
         ("mine.bytes", "none.bytes", "expected examples in one part"),
         ("gone.npz", "points.npz", "samples 'gone.npz' is not there; give a path that ends in"),
-        ("notes.txt", "points.npz", "'notes.txt' cannot be read by its ending; known endings"),
+        ("notes.pdf", "points.npz", "'notes.pdf' cannot be read by its ending; known endings"),
         ("points.npz", "gone.npz", "reference 'gone.npz' is no file or folder: unknown dataset"),
         ("points.npz", "digit", "did you mean 'digits'"),
         ("points.npz", "npz:", "'npz' reads a file of yours"),

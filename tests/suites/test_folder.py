@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import images
-import numpy as np
 import pytest
 import torch
+from tests_support import Cli
 
 from gengauge.cli import _run
 from gengauge.errors import UsageError
@@ -58,10 +59,11 @@ def test_the_stamp_follows_names_sizes_times_and_options(here: Path) -> None:
 
     before = stamp()
     assert stamp() == before != stamp("[channels=1]")
-    Path("a").rename("b")
-    assert images.parts("folder:b")["all"].stamp == before
-    os.utime("b/0.png", ns=(2, 2))
+    assert images.parts(f"folder:{here}/a")["all"].stamp == before
+    shutil.copytree("a", "b")  # of one archive, say: the same sizes and times
     assert images.parts("folder:b")["all"].stamp != before
+    os.utime("a/0.png", ns=(2, 2))
+    assert stamp() != before
 
 
 def test_describing_opens_one_picture_alone(here: Path) -> None:
@@ -205,17 +207,34 @@ def test_what_cannot_be_read_is_named(
     assert not (here / "runs").exists()
 
 
-def test_a_run_says_what_can_be_measured(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_says_what_can_be_measured(cli: Cli, here: Path) -> None:
     images.fill(here / "a", [f"{c}/{i}.png" for c in "xy" for i in range(150)])
-    command = ["run", "-m", "real", "-m", "noise", "-d", "folder:a", "-s", "fidelity", "-o", "run"]
-    assert _run([*command, "--no-isolate"]) == 0
-    said = capsys.readouterr()
-    assert "the weights of 'inception' are missing" in said.err
-    assert "gengauge weights fetch inception" in said.err
-    scores = [s for line in Path("run/records.jsonl").read_text().splitlines()
-              for s in json.loads(line)["scores"]]  # fmt: skip
+    command = ["run", "-m", "real", "-d", "folder:a[classes=false]", "-s", "fidelity", "-o", "run"]
+    done = cli(*command, "-m", "noise", env={"GENGAUGE_WEIGHTS": str(here / "none")})
+    assert done.returncode == 0, done.stderr
+    assert "the weights of 'inception' are missing" in done.stderr
+    assert "gengauge weights fetch inception" in done.stderr
+    assert "FD-identity" in done.stdout
+    records = [json.loads(line) for line in Path("run/records.jsonl").read_text().splitlines()]
+    assert {r["dataset"]["id"] for r in records} == {"folder:a[classes=false]"}
+    scores = [score for record in records for score in record["scores"]]
     assert not any(s["failed"] for s in scores)
     scored = {s["embedder"]["id"] for s in scores if s["value"] is not None}
     assert scored == {"identity"}
     assert all("weights" in s["unscored_reason"] for s in scores if s["metric"] == "fid")
-    assert np.isfinite([s["value"] for s in scores if s["value"] is not None]).all()
+
+
+def test_names_may_be_anything_a_system_allows(here: Path) -> None:
+    names = [b"a, [b]=1.png", b"caf\xe9.png", b"line\nbreak.png", "ü.png".encode()]
+    for i, name in enumerate(names):
+        for folder in (b"one\n", b"tw\xff"):
+            path = os.fsdecode(os.path.join(b"odd", folder, name))  # noqa: PTH118
+            images.save(Path(path), i)
+    part = images.parts("folder:odd")["all"]
+    assert part.count == 8
+    assert part.class_names == ("one\ufffd", "tw\ufffd")
+    assert len(part.split()) == 8
+    Path(os.fsdecode(b"odd/one\n/line\nbreak.png")).write_bytes(b"none")
+    with pytest.raises(UsageError) as caught:
+        part.split()
+    assert str(caught.value).isprintable()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,11 @@ def test_sizes_are_reached_by_the_rule_that_is_named() -> None:
     assert (pad[:, :5] == 0).all()
     assert (pad[:, 15:] == 0).all()
     assert (pad[8:12, 5:15] == 200).all()
+    with pytest.raises(UsageError, match=r"has 1 x 100 pixels, too narrow for resize=pad"):
+        read(Image.new("L", (1, 100)), rule=Rule(20, "pad"))
+    odd = Image.fromarray(images.values(0, 37, 64, 3))
+    inside = odd.crop((13, 0, 50, 37)).resize((16, 16), Image.Resampling.BICUBIC)
+    assert (read(odd, rule=Rule(16, "crop")) == planes(np.asarray(inside))).all()
 
 
 def deep(bits: int = 16) -> io.BytesIO:
@@ -149,3 +155,17 @@ def test_pictures_that_are_not_alike_are_named_with_their_sizes(tmp_path: Path) 
     for options, said in (("size=4", "go together"), ("resize=fit", "did you mean|known: ")):
         with pytest.raises(UsageError, match=said):
             images.spec(f"folder:{tmp_path}[{options}]")
+
+
+def test_more_than_the_memory_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    images.fill(tmp_path, ["a.png"])
+    one = images.parts(f"folder:{tmp_path}")["all"]
+    many = replace(one, count=10**12, read=lambda start, stop: one.read(0, 1).expand(9, -1, -1, -1))
+    with pytest.raises(UsageError, match=r"its 1,000,000,000,000 examples of shape .* take"):
+        many.split()
+
+
+def test_blocks_are_put_together_in_their_order(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(2400.0).reshape(1200, 2))
+    part = images.parts(f"npz:{tmp_path}/a.npy")["all"]
+    assert (part.split().x.flatten().numpy() == np.arange(2400)).all()

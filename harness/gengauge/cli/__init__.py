@@ -19,7 +19,7 @@ VERBS = {
     "baseline": "Condense a run to a small baseline file for a repository.",
     "submit": "Pack a run into one checked bundle for somebody's leaderboard.",
     "reproduce": "Run one record again and say whether it agrees within its interval.",
-    "list": "List models, datasets, metrics, suites, benchmarks, plugins, reports or executors.",
+    "list": "List models, datasets, metrics, suites, benchmarks, plugins, executors, trackers ...",
     "show": "Show one thing whole: parameters, source, what it can be scored on.",
     "weights": "Say which embedders' weights are here, fetch them, or say where they go.",
     "doctor": "Say what this machine can run, and what is missing for the rest.",

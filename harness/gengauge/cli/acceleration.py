@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from gengauge.errors import UsageError
-
-if TYPE_CHECKING:
-    import torch
 
 _LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
@@ -50,27 +47,3 @@ def launched() -> tuple[int, int]:
             "is trained on one machine: launch on one, or give trials to several by --executor"
         )
     return int(told["RANK"] or 0), count
-
-
-def ranks(gpus: int | None, launched: int, device: torch.device, jobs: int | None) -> int:
-    """Return how many processes train one model; ``UsageError`` where that cannot be."""
-    import torch
-
-    if gpus and launched > 1 and gpus != launched:
-        raise UsageError(f"--gpus {gpus}, and {launched} processes were launched; give one of both")
-    count = gpus or launched
-    if count == 1:
-        return 1
-    if device.type == "cpu":
-        if gpus and launched == 1:
-            raise UsageError(
-                f"--gpus {gpus}: trials run on the CPU; give --device cuda, or, to train on "
-                f"several cores, start by: torchrun --nproc-per-node {gpus} -m gengauge run ..."
-            )
-    elif device.index is not None:
-        raise UsageError(f"--device {device} is one GPU; with --gpus {count} give --device cuda")
-    elif (there := torch.cuda.device_count()) < count:
-        raise UsageError(f"--gpus {count}: this machine has {there} CUDA device(s)")
-    elif jobs and jobs > 1:
-        raise UsageError(f"--jobs {jobs}: trials of {count} GPUs each run one at a time")
-    return count

@@ -1,20 +1,13 @@
-"""``--executor``: what runs the trials, by name and with its own parameters."""
+"""``--executor`` and ``--track``: what runs the trials, and who else hears of them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from gengauge.errors import UsageError
-
-if TYPE_CHECKING:
-    from gengauge.executor import ExecutorChoice
-
 F = TypeVar("F", bound=Callable[..., Any])
-_CHOICE = re.compile(r"\s*([^\[\]]+?)\s*(?:\[(.*)\])?\s*", re.DOTALL)
 
 
 def executor_options(command: F) -> F:
@@ -28,42 +21,10 @@ def executor_options(command: F) -> F:
     )(command)
 
 
-def choose_executor(registry: Any, options: dict[str, Any]) -> ExecutorChoice:
-    """Return what ``--executor`` and ``--address`` name; ``UsageError`` if it cannot be used."""
-    from gengauge.executor import ExecutorChoice
-
-    text, address = options["executor"], options["address"]
-    id_, given = read_executor(text)
-    spec = registry.find("executors", id_)
-    if address:
-        if "address" not in {p.name for p in spec.parameters}:
-            raise UsageError(f"--address goes with an executor that takes one, not with '{id_}'")
-        given["address"] = address
-    parameters = spec.resolve(given)
-    if spec.lacks:
-        raise UsageError(f"executor '{id_}' {spec.lacks}")
-    if spec.elsewhere and options["no_isolate"]:
-        raise UsageError(f"--no-isolate runs trials in this process, and '{id_}' elsewhere")
-    return ExecutorChoice(spec, parameters)
-
-
-def read_executor(text: str) -> tuple[str, dict[str, str]]:
-    """Read ``slurm[partition=gpu,time=60]``; a part without ``=`` goes on with the one before.
-
-    >>> read_executor("slurm[options=nodelist:a,b,time=60]")
-    ('slurm', {'options': 'nodelist:a,b', 'time': '60'})
-    """
-    match = _CHOICE.fullmatch(text)
-    if match is None:
-        raise UsageError(f"--executor '{text}' is not understood; write ID or 'ID[name=value,...]'")
-    given: dict[str, str] = {}
-    key = ""
-    for part in (match[2] or "").split(",") if match[2] else ():
-        name, equals, value = part.partition("=")
-        if not equals and not key:
-            raise UsageError(f"--executor '{text}': '{part}' needs a parameter name before it")
-        if equals and name.strip() in given:
-            raise UsageError(f"--executor '{text}': parameter '{name.strip()}' is given twice")
-        key = name.strip() if equals else key
-        given[key] = value.strip() if equals else f"{given[key]},{part.strip()}"
-    return match[1], given
+def track_option(command: F) -> F:
+    """Add ``--track ID=PLACE``, repeatable."""
+    return click.option(
+        "--track", multiple=True, metavar="ID[=PLACE]",
+        help="Also send records to mlflow, tensorboard, wandb, trackio or a plugin's tracker "
+        "(gengauge list trackers), such as tensorboard=DIR. Repeatable.",
+    )(command)  # fmt: skip

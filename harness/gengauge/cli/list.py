@@ -16,7 +16,7 @@ Row = dict[str, Any]
 def _models(registry: Registry) -> Iterable[Row]:
     for s in registry.models.values():
         yield {
-            "id": s.id, "family": s.family, "data": list(s.modalities),
+            "id": s.id + ":PATH" * s.takes_path, "family": s.family, "data": list(s.modalities),
             "capabilities": list(s.capabilities), "budget": s.budget or None,
             "missing": s.lacks or None, "summary": s.summary,
         }  # fmt: skip
@@ -74,12 +74,15 @@ def _reports(registry: Registry) -> Iterable[Row]:
         yield {"id": p.id, "verb": f"publish --to {p.id}", "summary": p.summary}
 
 
-def _executors(registry: Registry) -> Iterable[Row]:
-    for s in registry.executors.values():
-        yield {
+def _chosen(kind: str) -> Callable[[Registry], Iterable[Row]]:
+    """What is chosen by name with parameters of its own, and may lack packages."""
+    return lambda registry: (
+        {
             "id": s.id, "parameters": [p.name for p in s.parameters],
             "missing": s.lacks or None, "summary": s.summary,
-        }  # fmt: skip
+        }
+        for s in getattr(registry, kind).values()
+    )  # fmt: skip
 
 
 KINDS: dict[str, Callable[[Registry], Iterable[Row]]] = {
@@ -91,7 +94,8 @@ KINDS: dict[str, Callable[[Registry], Iterable[Row]]] = {
     "plugins": _plugins,
     "reports": _reports,
     "embedders": _plain("embedders"),
-    "executors": _executors,
+    "executors": _chosen("executors"),
+    "trackers": _chosen("trackers"),
 }
 
 
@@ -102,7 +106,7 @@ KINDS: dict[str, Callable[[Registry], Iterable[Row]]] = {
 @plugin_option
 def command(kind: str, family: str | None, format_: str, plugins: tuple[str, ...]) -> None:
     """List what there is to choose from."""
-    registry = open_registry(plugins)
+    registry = open_registry(plugins, whole=kind != "plugins")
     rows = list(KINDS[kind](registry))
     if family is not None:
         rows = _of_family(rows, kind, family)

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -78,23 +77,11 @@ def _listed(ctx: click.Context, option: click.Parameter, patterns: str | None) -
         os.environ[option.envvar] = patterns
 
 
-def open_registry(plugins: Sequence[str]) -> Any:
-    """Return the registry with ``--plugin`` modules, warning of broken plugins on stderr."""
-    from gengauge.errors import UsageError
-    from gengauge.registry import Registry
+def open_registry(plugins: Sequence[str], whole: bool = True) -> Any:
+    """Return the registry with ``--plugin`` modules, as ``session.open_registry`` does."""
+    from gengauge import session
 
-    for name in plugins:
-        if not all(part.isidentifier() for part in name.split(".")):
-            raise UsageError(f"plugin '{name}' is not a module; write package.module, no path")
-    if plugins and "" not in sys.path:
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109  (as `python -m` does)
-    registry = Registry(plugins)
-    for denied in (p for p in registry.plugins if p.denied and p.name in plugins):
-        raise UsageError(f"plugin '{denied.module}' is {denied.denied}")
-    for broken in (p for p in registry.broken if p.name in plugins):
-        raise UsageError(f"plugin '{broken.module}' cannot be used: {broken.error}")
-    registry.warn_broken()
-    return registry
+    return session.open_registry(plugins, whole)
 
 
 def write_rows(rows: Sequence[dict[str, Any]], format_: str) -> None:

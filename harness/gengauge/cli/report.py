@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ import click
 from gengauge.cli.output import open_registry, plugin_option
 
 if TYPE_CHECKING:
-    from gengauge.specs import ReportSpec
     from gengauge.store import RunStore
 
 _PAGES = {"html": "report.html", "atlas": "atlas.html"}  # go into the run where no file is named
@@ -32,11 +30,11 @@ def command(
     runs: tuple[str, ...], format_: str | None, output: Path | None, plugins: tuple[str, ...]
 ) -> None:
     """Render one or several finished runs."""
-    from gengauge.rendering import render
+    from gengauge.rendering import format_of, render
     from gengauge.sources import open_source
 
     registry = open_registry(plugins)
-    format_ = format_ or _format_of(output, registry.reports)
+    format_ = format_ or format_of(output, registry)
     registry.find("reports", format_)
     stores = [open_source(run) for run in runs]
     content = render(registry, format_, stores)
@@ -50,13 +48,6 @@ def command(
         sys.stdout.buffer.flush()
     else:
         _write(output, content)
-
-
-def _format_of(output: Path | None, reports: Mapping[str, ReportSpec]) -> str:
-    """Return the format that a file's name asks for; of several, the one named as it ends."""
-    ending = output.suffix if output else ""
-    found = [id_ for id_, spec in reports.items() if ending and spec.suffix == ending]
-    return next((id_ for id_ in found if ending == f".{id_}"), found[0] if found else "terminal")
 
 
 def _save(store: RunStore, name: str, content: bytes) -> None:

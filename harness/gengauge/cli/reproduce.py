@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gengauge.cli.output import Names, open_registry, plugin_option, trust_option, write_rows
-from gengauge.cli.run import use_threads
 from gengauge.cli.weights import folder_option, offline_option
 from gengauge.errors import UsageError
 
@@ -54,6 +53,7 @@ def command(record: str, **options: Any) -> int:
     not, 3 when the trial fails, and 4 when it is not comparable.
     """
     from gengauge.recorded import find
+    from gengauge.session import use_threads
 
     found = find(record, options["model"], options["dataset"], options["seed"])
     use_threads(options["threads"] or found.threads)
@@ -64,8 +64,8 @@ def command(record: str, **options: Any) -> int:
 
 
 def _again(name: str, found: Recorded, registry: Registry, options: dict[str, Any]) -> Again:
-    from gengauge.cli.progress import progress
     from gengauge.isolation.limits import Limits
+    from gengauge.progress import progress
     from gengauge.reproduction import reproduce
     from gengauge.runner import choose_device
 

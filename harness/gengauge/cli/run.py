@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gengauge.cli.acceleration import launched, ranks, training_options
-from gengauge.cli.executors import choose_executor, executor_options
-from gengauge.cli.output import open_registry, plugin_option, trust_option
-from gengauge.cli.selection import (
-    checkpoint_option,
-    checkpoints,
-    note_unfit,
-    open_store,
-    reproduction,
-    resolve_benchmark,
-)
+from gengauge.cli.acceleration import launched, training_options
+from gengauge.cli.executors import executor_options, track_option
+from gengauge.cli.output import plugin_option, trust_option
+from gengauge.cli.selection import checkpoint_option
 from gengauge.cli.weights import folder_option, offline_option
-from gengauge.errors import UsageError
 
 if TYPE_CHECKING:
-    from gengauge.benchmark import Benchmark
     from gengauge.registry import Registry
-    from gengauge.runner import Run
     from gengauge.store import RunStore
     from gengauge.turns import Task
-
-FAILED = ("failed", "timeout", "out_of_memory", "diverged")
 
 
 @click.command("run")
@@ -107,6 +94,7 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
     is_flag=True,
     help="Run trials one by one in this process, for a debugger; a crash ends the run.",
 )
+@track_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @offline_option
 @folder_option
@@ -118,83 +106,33 @@ FAILED = ("failed", "timeout", "out_of_memory", "diverged")
 )
 @plugin_option
 @trust_option
-def command(benchmark: str, **options: Any) -> int:  # fmt: skip
+def command(benchmark: str, fail_on_error: float, dry_run: bool, **chosen: Any) -> int:  # fmt: skip
     """Train every model that fits BENCHMARK, score it and write the comparative report.
 
     BENCHMARK is a name (default: quick) or a TOML file. What the run's folder already has is
     not done again: adding a suite or more samples trains nothing.
     """
-    from gengauge.plan import plan
+    from gengauge.session import use_threads
 
-    rank, options["launched"] = launched()
+    rank, chosen["launched"] = launched()
     if rank:
         return 0  # the first of those that were launched does it all
-    use_threads(options["threads"])
-    registry = open_registry(options["plugins"])
-    resolved = resolve_benchmark(benchmark, registry, options)
-    jobs = plan(resolved, registry)
-    note_unfit(resolved, registry, options)
-    run = _open_run(benchmark, resolved, registry, options)
-    tasks = run.tasks(jobs)
-    for warning in (*run.store.warnings, *_not_ready(run)):
-        click.echo(f"warning: {warning}", err=True)
-    if options["dry_run"]:
-        _print_plan(tasks)
+    use_threads(chosen["threads"])
+
+    from gengauge.options import Options
+    from gengauge.progress import progress
+    from gengauge.session import Session
+
+    session = Session.open(Options(benchmark=benchmark, **chosen), partial(click.echo, err=True))
+    if dry_run:
+        _print_plan(session.tasks)
         return 0
-    records = _execute(run, tasks)
-    write_reports(run.registry, run.store)
-    return _exit_code(tasks, records, options["fail_on_error"])
-
-
-def _not_ready(run: Run) -> list[str]:
-    """Return what keeps embedders from being built; scores in them will say so, one by one."""
-    from gengauge.metric import Unready
-
-    return [e.reason for e in run.setting.embedders.values() if isinstance(e, Unready)]
-
-
-def use_threads(threads: int) -> None:
-    """Fix the threads of every numeric library, to be called before torch is imported.
-
-    One is the default: sums then come out the same whatever the number of cores, small networks
-    gain little from more, and two threads that wait for each other by spinning make a
-    five-second training take two minutes beside any other load.
-    """
-    for library in ("OMP", "MKL", "OPENBLAS"):
-        os.environ[f"{library}_NUM_THREADS"] = str(threads)
-
-
-def _open_run(name: str, benchmark: Benchmark, registry: Any, options: dict[str, Any]) -> Run:
-    from gengauge.isolation.birth import possible
-    from gengauge.isolation.limits import Limits
-    from gengauge.pool import default_workers
-    from gengauge.runner import Run, choose_device
-
-    store = open_store(options["output"] or str(Path("runs") / benchmark.name))
-    if options["no_isolate"] and (options["timeout"] or options["memory"] or options["jobs"]):
-        raise UsageError("--no-isolate takes no --timeout, --memory or --jobs: nobody watches it")
-    if not options["no_isolate"] and not possible():
-        click.echo("warning: this system cannot fork: trials run one by one, unwatched", err=True)
-    executor = choose_executor(registry, options)
-    device = choose_device(options["device"], executor.spec.elsewhere)
-    together = ranks(options["gpus"], options["launched"], device, options["jobs"])
-    if together > 1 and executor.spec.elsewhere:
-        raise UsageError(
-            "--executor: one model is trained by several processes on this machine only"
-        )
-    crowd = default_workers(options["threads"] * together, device.type == "cuda")
-    return Run(
-        benchmark, registry, store, device,
-        options["retry_failed"], options["fresh"], benchmark.limit or None,
-        command=lambda job: reproduction(name, job, options),
-        workers=options["jobs"] or crowd,
-        isolated=not options["no_isolate"],
-        limits=Limits.parse(options["timeout"], options["memory"]),
-        jobs=options["jobs"], threads=options["threads"], executor=executor,
-        checkpoints=checkpoints(options["checkpoint_every"]),
-        precision=options["precision"], accumulation=options["gradient_accumulation"],
-        ranks=together,
-    )  # fmt: skip
+    records = session.execute(progress())
+    write_reports(session.run.registry, session.run.store)
+    code = failures(records, fail_on_error, len(session.tasks), session.failed_before)
+    if before := session.failed_before:
+        click.echo(f"{before} trials failed before; --retry-failed runs them again", err=True)
+    return code
 
 
 def _print_plan(tasks: list[Task]) -> None:
@@ -204,7 +142,7 @@ def _print_plan(tasks: list[Task]) -> None:
         [
             {
                 "model": t.trial.label, "dataset": t.trial.dataset, "seed": t.trial.seed,
-                "budget": "none" if t.job.choice.spec.control else t.trial.budget,
+                "budget": t.trial.budget if t.job.choice.spec.learns else "none",
                 "to do": t.todo or ("failed before" if t.failed_before else "done"),
                 "scores": len(t.missing), "trial": t.trial.key,
             }
@@ -214,44 +152,21 @@ def _print_plan(tasks: list[Task]) -> None:
     )  # fmt: skip
 
 
-def _execute(run: Run, tasks: list[Task]) -> list[dict[str, Any]]:
-    from gengauge.cli.progress import progress
-
-    done = sum(not t.todo for t in tasks)
-    if done:
-        click.echo(f"{done} of {len(tasks)} trials are done already", err=True)
-    try:
-        with progress() as listener:
-            return run.execute(tasks, listener)
-    except KeyboardInterrupt:
-        click.echo(
-            f"what was finished is kept in {run.store.address}; "
-            "the same command goes on from there", err=True,
-        )  # fmt: skip
-        raise
-
-
 def write_reports(registry: Registry, store: RunStore) -> None:
     """Print the table of a run, and write its page into the run's folder."""
     from gengauge.rendering import render
+    from gengauge.session import save_page
 
     if "terminal" in registry.reports:
         click.echo(render(registry, "terminal", [store]).decode(), nl=False)
-    if "html" in registry.reports:
-        page = render(registry, "html", [store])
-        click.echo(f"report: {store.save('report.html', page)}", err=True)
-
-
-def _exit_code(tasks: list[Task], records: list[dict[str, Any]], allowed: float) -> int:
-    before = sum(t.failed_before and not t.todo for t in tasks)
-    code = failures(records, allowed, len(tasks), before)
-    if before:
-        click.echo(f"{before} trials failed before; --retry-failed runs them again", err=True)
-    return code
+    if where := save_page(registry, store):
+        click.echo(f"report: {where}", err=True)
 
 
 def failures(records: list[dict[str, Any]], allowed: float, of: int, before: int = 0) -> int:
     """Say what failed, and return the exit code where that share of all is ``allowed``."""
+    from gengauge.results import FAILED
+
     failed = [r for r in records if r["status"] in FAILED]
     for record in failed:
         error = record["error"]

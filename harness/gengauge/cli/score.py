@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gengauge.cli.executors import track_option
 from gengauge.cli.output import open_registry, plugin_option, trust_option, write_rows
-from gengauge.cli.selection import open_store, settings_of
 from gengauge.cli.weights import folder_option, offline_option
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ _NO_CONTROLS = "none"
     show_default=True,
     help="Exit with 3 when more than this share of the rows failed.",
 )
+@track_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @offline_option
 @folder_option
@@ -103,12 +104,16 @@ def command(samples: tuple[str, ...], reference: str, **options: Any) -> int:
     `gengauge list datasets` reads), found by its ending or with its prefix, npz:PATH; options
     follow in brackets. What is killed goes on from the last block it has read.
     """
-    from gengauge.cli.run import use_threads
+    from gengauge.session import open_store, use_threads
 
     use_threads(options["threads"])
     registry = open_registry(options["plugins"])
 
+    from gengauge.options import settings_of
     from gengauge.scoring import open_scoring
+    from gengauge.tracking import Tracking
+
+    Tracking.listen(options["track"], registry)
 
     chosen = [c for c in options["controls"].split(",") if c.strip() not in ("", _NO_CONTROLS)]
     scoring = open_scoring(
@@ -120,7 +125,8 @@ def command(samples: tuple[str, ...], reference: str, **options: Any) -> int:
         seed=options["seed"], limit=options["limit"], fresh=options["fresh"],
         command=_again(samples, reference, options),
     )  # fmt: skip
-    _warn(scoring)
+    for reason in scoring.unready:
+        click.echo(f"warning: {reason}", err=True)
     if options["dry_run"]:
         write_rows(scoring.planned(), "table")
         return 0
@@ -131,17 +137,8 @@ def command(samples: tuple[str, ...], reference: str, **options: Any) -> int:
     return failures(records, options["fail_on_error"], len(scoring.planned()))
 
 
-def _warn(scoring: Scoring) -> None:
-    """Say what keeps embedders from being built; scores in them will say so, one by one."""
-    from gengauge.metric import Unready
-
-    for embedder in scoring.setting.embedders.values():
-        if isinstance(embedder, Unready):
-            click.echo(f"warning: {embedder.reason}", err=True)
-
-
 def _execute(scoring: Scoring) -> list[dict[str, Any]]:
-    from gengauge.cli.progress import progress
+    from gengauge.progress import progress
 
     try:
         with progress() as listener:

@@ -40,7 +40,7 @@ def command(dataset: str, output: Path, **options: Any) -> int:
 
     The file says of which data, in which embedder, by hash: nothing else can be scored beside it.
     """
-    from gengauge.cli.run import use_threads
+    from gengauge.session import use_threads
 
     use_threads(options["threads"])
     registry = open_registry(options["plugins"])

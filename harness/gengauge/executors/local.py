@@ -40,7 +40,8 @@ def modules_of(registry: Registry, tasks: list[Task], least: int = 2) -> tuple[s
     """
     metrics = {m.spec.id: m.spec.target for t in tasks for m in t.missing}
     models = Counter(t.job.choice.spec.id for t in tasks)
-    often = {id_: registry.models[id_].target for id_, n in models.items() if n >= least}
+    targets = {t.job.choice.spec.id: t.job.choice.spec.target for t in tasks}
+    often = {id_: targets[id_] for id_, n in models.items() if n >= least}
     found = [
         target.partition(":")[0]
         for kind, targets in (("metrics", metrics), ("models", often))

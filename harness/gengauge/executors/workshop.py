@@ -25,6 +25,7 @@ from gengauge.orders import Order, dataset_of, shift_of
 from gengauge.record import first_line
 from gengauge.registry import Registry
 from gengauge.store import Record
+from gengauge.turns import Silent
 
 _LOOK = 0.25  # seconds between two looks whether the worker lives
 _CARDS = "CUDA_VISIBLE_DEVICES"
@@ -67,18 +68,8 @@ class Workshop:
             with suppress(Exception, SystemExit):
                 importlib.import_module(module)
         with closing(local.start(shift)) as turns:
-            [(task, record, _)] = turns.run(_Silent())
+            [(task, record, _)] = turns.run(Silent())
         return {**record, **shift.stamp(task)}
-
-
-class _Silent:
-    """Hears of progress and says nothing."""
-
-    def started(self, tasks: list[Any]) -> None: ...
-
-    def stage(self, task: Any, stage: str, fraction: float) -> None: ...
-
-    def finished(self, task: Any, record: Any, seconds: float) -> None: ...
 
 
 def open_workshop() -> NoReturn:

@@ -24,6 +24,8 @@ _SECONDS, _SLACK = 0.3, 3.0  # the slack forgives one slow step on a busy machin
 
 def capabilities_are_declared(case: Case) -> None:
     """What the spec promises is what the class can do."""
+    if not (case.spec.trained or case.spec.capabilities):
+        raise NotApplicable("it is what a user brings that says what it can do")
     can, says = set(capabilities(case.model)), set(case.spec.capabilities)
     require(can == says, f"capabilities {sorted(says)} as the spec says", str(sorted(can)),
              "ModelSpec.capabilities must name what the class implements")  # fmt: skip
@@ -131,7 +133,7 @@ def budget_in_steps_is_obeyed(case: Case) -> None:
     """A budget in steps is never overdrawn, and what was spent is counted."""
     allowed = Budget.parse(case.budget).amount
     spent = case.fitted[1].steps
-    least = 0 if case.spec.control else 1
+    least = 1 if case.spec.learns else 0
     require(least <= spent <= allowed, f"{least} to {allowed:g} steps", str(spent),
              "loop while run.spend(steps, examples), or use gengauge.train")  # fmt: skip
 

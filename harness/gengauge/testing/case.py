@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gengauge.budget import Budget
+from gengauge.conditions import conditions_of
 from gengauge.data import Dataset
 from gengauge.likelihood import Density, Mass
 from gengauge.model import Condition, Model, asked_of
@@ -40,7 +41,9 @@ class Case:
 
     def build(self) -> Model:
         """Return an unfitted model with this case's parameters."""
-        model: Model = load_target(self.spec.target)(**self.spec.resolve(self.parameters))
+        model: Model = load_target(self.spec.target)(
+            **self.spec.given(self.spec.resolve(self.parameters))
+        )
         return model
 
     def fit(
@@ -74,7 +77,7 @@ class Case:
     def conditions(self) -> dict[str, Condition]:
         """Return what the model can be asked for on this dataset, of each kind the spec lists."""
         split = self.dataset.validation.first(self.n)
-        taken = self.spec.takes(self.spec.resolve(self.parameters))
+        taken = conditions_of(self.model, self.spec, self.spec.resolve(self.parameters))
         return {k: c for k in taken if (c := asked_of(k, split, self.dataset)) is not None}
 
     def likelihood(self, model: Model, x: Tensor | None = None) -> Tensor | None:

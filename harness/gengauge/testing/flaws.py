@@ -24,7 +24,7 @@ CLEAR = (ValueError, UnsupportedError, DivergedError, GengaugeError)
 
 def broken_data_is_refused(case: Case) -> None:
     """Empty data, and values that are not finite or outside the levels, end in a clear error."""
-    if case.spec.control:
+    if not case.spec.learns:
         raise NotApplicable("a control shows data as it is")
     for name, flaw in BROKEN.items():
         data = flaw(case.dataset)
@@ -44,7 +44,7 @@ def poor_data_is_survived(case: Case) -> None:
 
     Either a clear error, or a model whose samples look like data and whose likelihood is a number.
     """
-    if case.spec.control:
+    if not case.spec.learns:
         raise NotApplicable("a control shows data as it is")
     for name, flaw in POOR.items():
         data = flaw(case.dataset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gengauge.copies import said
 from gengauge.gather import gather
 from gengauge.store import RunStore
 from gengauge_reports import figures
@@ -60,7 +61,7 @@ def _lines(whole: Leaderboard) -> dict[str, list[Line]]:
 
 def _facts(whole: Leaderboard, found: DatasetBoards) -> list[str]:
     trial = next((t for t in whole.trials if t.dataset == found.dataset), None)
-    return dataset_facts(trial) if trial else []
+    return [*dataset_facts(trial), *said(trial.record["dataset"])] if trial else []
 
 
 def _pictures(site: Folder, whole: Leaderboard, found: DatasetBoards) -> list[figures.Json]:

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from gengauge.hooks import hookimpl
 from gengauge.specs import DatasetSpec
 from gengauge_suites.datasets.brought import brought
+from gengauge_suites.datasets.brought_hub import hub_names
+from gengauge_suites.datasets.brought_tables import table_files
+from gengauge_suites.datasets.brought_text import text_files
 
 _POINTS = {
     "eight-gaussians": "Eight round modes on a circle: does a model find every mode?",
@@ -65,7 +68,10 @@ def gengauge_datasets() -> Iterable[DatasetSpec]:
         labelled=True,
     )
     yield from brought()
+    yield from table_files()
+    yield from hub_names()
     yield from _texts()
+    yield from text_files()
 
 
 def _shapes() -> Iterable[DatasetSpec]:
@@ -115,12 +121,4 @@ def _texts() -> Iterable[DatasetSpec]:
         "https://packages.debian.org/dict-devil",
         modality="text",
         levels=81,
-    )
-    yield DatasetSpec(
-        id="text",
-        summary="A text file of yours in UTF-8, as bytes in windows of 64",
-        target="gengauge_suites.datasets.text:load_file",
-        modality="text",
-        levels=256,
-        takes_path=True,
     )

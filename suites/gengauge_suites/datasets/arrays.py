@@ -42,7 +42,7 @@ def open_arrays(path: Path, options: Mapping[str, Any]) -> dict[str, Collection]
     """
     found = _found(path, options)
     file = path.stat()
-    stamp = stamped(f"{file.st_size} {file.st_mtime_ns}", options)
+    stamp = stamped(path, f"{file.st_size} {file.st_mtime_ns}", options)
     labels = {part: values for part, one in found.items() if (values := one.labels()) is not None}
     every = [value for values in labels.values() for value in values]
     names = class_names(every) if every else ()

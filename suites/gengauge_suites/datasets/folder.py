@@ -33,7 +33,7 @@ def open_folder(path: Path, options: Mapping[str, Any]) -> dict[str, Collection]
     folder, rule = _Folder.at(path, options, stamp=True), Rule.of(options)
     parts: dict[str, Collection] = {}
     for part, paths in folder.parts.items():
-        known: dict[str, Any] = {"stamp": stamped(folder.tree.stamp, options)}
+        known: dict[str, Any] = {"stamp": stamped(path, folder.tree.stamp, options)}
         if folder.labels:
             names = folder.class_names
             labels = numbered([folder.labels[p] for p in paths], names)

@@ -36,7 +36,7 @@ def open_torchvision(path: Path, options: Mapping[str, Any]) -> dict[str, Collec
     found = {part: _labels(one) for part, one in sets.items()}
     labels = {part: numbers for part, numbers in found.items() if numbers is not None}
     names = _class_names(next(iter(sets.values())), [n for part in labels.values() for n in part])
-    stamp = stamped(f"{name} {_stamp(options)}", options)
+    stamp = stamped(_root(options), f"{name} {_stamp(options)}", options)
     parts = {}
     for part, one in sets.items():
         known: dict[str, Any] = {"stamp": stamp}

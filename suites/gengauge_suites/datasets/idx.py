@@ -41,7 +41,7 @@ def open_idx(path: Path, options: Mapping[str, Any]) -> dict[str, Collection]:
     top = max((int(x.max()) for x in labels.values() if len(x)), default=0)
     for part, (pictures, _) in found.items():
         n, height, width = pictures.shape
-        known: dict[str, Any] = {"stamp": stamped(pictures.stamp, options)}
+        known: dict[str, Any] = {"stamp": stamped(pictures.path, pictures.stamp, options)}
         if part in labels:
             if labels[part].shape != (n,):
                 raise UsageError(

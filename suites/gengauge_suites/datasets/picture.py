@@ -93,7 +93,7 @@ def fitted(image: Image.Image, name: str, rule: Rule) -> Bytes:
     if image.mode != wanted:
         image = image.convert(wanted)
     if rule.size:
-        image = _resized(image, rule)
+        image = _resized(image, name, rule)
     values = np.asarray(image, dtype=np.uint8)
     return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
 
@@ -124,14 +124,18 @@ def _opaque(image: Image.Image, name: str, alpha: str) -> Image.Image:
     return ground
 
 
-def _resized(image: Image.Image, rule: Rule) -> Image.Image:
+def _resized(image: Image.Image, name: str, rule: Rule) -> Image.Image:
     """Return a square of the rule's side, by Pillow's antialiased bicubic filter."""
     square, bicubic = (rule.size, rule.size), Image.Resampling.BICUBIC
     if rule.resize == "pad":
+        if min(image.size) * rule.size < max(image.size):
+            raise UsageError(
+                f"'{name}' has {image.width} x {image.height} pixels, too narrow for resize=pad; "
+                "take it away, or give another rule"
+            )
         return ImageOps.pad(image, square, bicubic, color=0)
-    box = None
-    if rule.resize == "crop":
+    if rule.resize == "crop":  # first, for the filter of a box reaches out of it
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
-        box = (left, top, left + side, top + side)
-    return image.resize(square, bicubic, box=box)
+        image = image.crop((left, top, left + side, top + side))
+    return image.resize(square, bicubic)

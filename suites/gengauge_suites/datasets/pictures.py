@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -94,7 +96,11 @@ def _unlike(name: str, found: Sequence[int], first: str, shape: Sequence[int]) -
     )
 
 
-def stamped(content: str, options: Mapping[str, Any]) -> str:
-    """Return what tells examples read so from others: content, and options but the path."""
+def stamped(path: Path, content: str, options: Mapping[str, Any]) -> str:
+    """Return what tells examples read so from others: where they lie, content and options.
+
+    Files of one archive may well share their sizes and times of change.
+    """
     told = sorted((name, value) for name, value in options.items() if name != "path")
-    return hashlib.sha256(f"{content} {told}".encode()).hexdigest()[:16]
+    place = os.fsencode(path.resolve())
+    return hashlib.sha256(place + f"\0{content} {told}".encode()).hexdigest()[:16]

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from gengauge.errors import UsageError
 from gengauge_suites.datasets.beside import CAPTIONS, LABELS
+from gengauge_suites.datasets.tree import shown
 
 _NAME = re.compile(r"((?:.*/|)[^./][^.]*)\.([^/]*)", re.DOTALL)  # webdataset's: up to the first dot
 _PICTURES = ("png", "jpg", "jpeg", "webp")
@@ -31,7 +32,7 @@ class Sample:
     caption: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.shard}/{self.name}"
+        return shown(f"{self.shard}/{self.name}")
 
 
 def samples(shard: Path) -> Iterator[Sample]:
@@ -45,7 +46,9 @@ def samples(shard: Path) -> Iterator[Sample]:
             listed = [(end, member) for _, end, member in group]
             files = dict(listed)
             if len(files) < len(listed):
-                raise UsageError(f"'{shard}/{key}' has two files of one ending; leave one")
+                raise UsageError(
+                    f"'{shown(f'{shard}/{key}')}' has two files of one ending; leave one"
+                )
             yield _sample(shard, stream, key, files)
 
 
@@ -81,10 +84,8 @@ def _check(shard: Path, member: tarfile.TarInfo, size: int) -> None:
 def _sample(shard: Path, stream: IO[bytes], key: str, files: dict[str, tarfile.TarInfo]) -> Sample:
     pictures = [end for end in files if end in _PICTURES]
     if len(pictures) != 1:
-        found = ", ".join(sorted(files))
-        raise UsageError(
-            f"'{shard}/{key}' has the files {found}; expected one picture, png, jpg or webp"
-        )
+        name, found = shown(f"{shard}/{key}"), shown(", ".join(sorted(files)))
+        raise UsageError(f"'{name}' has the files {found}; expected one picture, png, jpg or webp")
     known: dict[str, Any] = {}
     for end in ("json", "txt", "cls"):  # what stands for itself counts more
         if end in files:
@@ -95,10 +96,9 @@ def _sample(shard: Path, stream: IO[bytes], key: str, files: dict[str, tarfile.T
 
 def _told(shard: Path, end: str, member: tarfile.TarInfo, stream: IO[bytes]) -> dict[str, Any]:
     """Return what a file beside a picture says of it."""
+    name = shown(f"{shard}/{member.name}")
     if member.size > _TEXT:
-        raise UsageError(
-            f"'{shard}/{member.name}' holds {member.size:,} bytes, expected at most {_TEXT:,}"
-        )
+        raise UsageError(f"'{name}' holds {member.size:,} bytes, expected at most {_TEXT:,}")
     stream.seek(member.offset_data)
     content = stream.read(member.size)
     try:
@@ -109,7 +109,7 @@ def _told(shard: Path, end: str, member: tarfile.TarInfo, stream: IO[bytes]) -> 
             return {"label": int(text)}
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"'{shard}/{member.name}' cannot be read ({error}); mend it") from None
+        raise UsageError(f"'{name}' cannot be read ({error}); mend it") from None
     if not isinstance(found, dict):
         return {}
     told = {}

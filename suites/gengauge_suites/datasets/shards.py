@@ -38,7 +38,7 @@ def open_shards(path: Path, options: Mapping[str, Any]) -> dict[str, Collection]
     parts = {}
     for part, items in found.items():
         sizes = [(file.stat().st_size, file.stat().st_mtime_ns) for file in shards[part]]
-        known: dict[str, Any] = {"stamp": stamped(repr(sizes), options)}
+        known: dict[str, Any] = {"stamp": stamped(path, repr(sizes), options)}
         if (values := labels[part]) is not None:
             known.update(labels=numbered(values, names), class_names=names)
         if (captions := _known(items, "caption")) is not None:

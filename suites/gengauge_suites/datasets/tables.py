@@ -32,4 +32,5 @@ def load(spec: DatasetSpec) -> Dataset:
     return Dataset(
         spec.id, "table", train, validation, test,
         class_names=tuple(map(str, bunch.target_names)), revision=spec.revision,
+        columns=dict.fromkeys(map(str, bunch.feature_names), "number"),
     )  # fmt: skip

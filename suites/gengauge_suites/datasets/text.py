@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gengauge.collection import SPLITS, Collection
 from gengauge.data import Dataset, Split
 from gengauge.errors import UsageError
 from gengauge.guarded import read_input
@@ -30,16 +32,19 @@ def load(spec: DatasetSpec) -> Dataset:
     number = np.zeros(128, np.uint8)
     number[[ord(c) for c in alphabet]] = np.arange(len(alphabet))
     tokens = number[np.frombuffer(text.encode("ascii"), np.uint8)]
-    return _dataset(spec, tokens, np.ones(len(tokens), bool), len(alphabet), alphabet)
+    train, validation, test = _splits(tokens, np.ones(len(tokens), bool))
+    return Dataset(
+        spec.id, "text", train, validation, test, levels=len(alphabet), alphabet=alphabet,
+        revision=spec.revision,
+    )  # fmt: skip
 
 
-def load_file(spec: DatasetSpec) -> Dataset:
-    """Return the UTF-8 file ``spec.arguments["path"]`` as bytes, int64 ``[n, 64]``, 256 levels.
+def open_text(path: Path, options: Mapping[str, Any]) -> dict[str, Collection]:
+    """Return the UTF-8 file ``path`` as bytes, int64 ``[n, 64]``, 256 levels, by part.
 
     Each window knows how many characters begin in it, so that bits per character mean the same
     for every language. ``UsageError`` where the file is missing, empty, too short or no text.
     """
-    path = Path(str(spec.arguments["path"])).expanduser()
     raw = _read(path)
     if len(raw) < LEAST * LENGTH:
         raise UsageError(
@@ -48,16 +53,20 @@ def load_file(spec: DatasetSpec) -> Dataset:
         )
     tokens = np.frombuffer(raw, np.uint8)
     starts = (tokens & 0xC0) != 0x80  # all bytes of a character but its first begin with bits 10
-    return _dataset(spec, tokens, starts, BYTES, "")
+    splits = zip(SPLITS, _splits(tokens, starts), strict=True)
+    return {name: _collection(split) for name, split in splits}
+
+
+def _collection(split: Split) -> Collection:
+    x = split.x
+    read = lambda start, stop: x[start:stop]  # noqa: E731
+    return Collection("text", len(x), (LENGTH,), read, BYTES, characters=split.characters)
 
 
 def _read(path: Path) -> bytes:
     if path.is_dir():
         raise UsageError(f"'{path}' is a folder; give a text file in UTF-8")
-    try:
-        raw = read_input(path)
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be read: {error.strerror}; give a text file") from None
+    raw = read_input(path)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -70,9 +79,7 @@ def _read(path: Path) -> bytes:
     return raw
 
 
-def _dataset(
-    spec: DatasetSpec, tokens: Tokens, starts: NDArray[np.bool_], levels: int, alphabet: str
-) -> Dataset:
+def _splits(tokens: Tokens, starts: NDArray[np.bool_]) -> tuple[Split, Split, Split]:
     """Cut ``tokens`` ``[t]`` into windows; what is left over at the end is dropped.
 
     Of ten stretches the fifth validates and the tenth tests: no token is in two splits, and each
@@ -87,8 +94,4 @@ def _dataset(
         x = torch.from_numpy(windows[mask].astype(np.int64))
         return Split(x, characters=torch.from_numpy(characters[mask]))
 
-    return Dataset(
-        spec.id, "text",
-        split((stretch != 4) & (stretch != 9)), split(stretch == 4), split(stretch == 9),
-        levels=levels, alphabet=alphabet, revision=spec.revision,
-    )  # fmt: skip
+    return split((stretch != 4) & (stretch != 9)), split(stretch == 4), split(stretch == 9)

@@ -133,5 +133,10 @@ def check(tree: Tree, skip: bool) -> None:
 
 
 def shown(path: str) -> str:
-    """Return a path as text, bytes that are no UTF-8 replaced."""
-    return os.fsencode(path).decode("utf-8", errors="replace")
+    """Return a path as text of one line; what cannot be shown is replaced.
+
+    >>> shown("a\\nb/c d")
+    'a�b/c d'
+    """
+    text = os.fsencode(path).decode("utf-8", errors="replace")
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -48,7 +48,17 @@ def gengauge_embedders() -> Iterable[EmbedderSpec]:
         id="identity",
         summary="The values themselves, flattened: for points, tables and features made elsewhere",
         target="gengauge_suites.embedders.identity:IdentityEmbedder",
-        modalities=("image", "points", "text", "table"),
+        modalities=("image", "points", "table"),
+    )
+    yield EmbedderSpec(
+        id="ngrams",
+        summary="Frequencies of runs of one to three characters or bytes, hashed to 256: how a "
+        "text is spelt, not what it means",
+        target="gengauge_suites.embedders.ngrams:NgramEmbedder",
+        modalities=("text",),
+        reference="Leslie, Eskin & Noble 2002, The Spectrum Kernel: A String Kernel for SVM "
+        "Protein Classification, https://pubmed.ncbi.nlm.nih.gov/11928508; hashed after "
+        "Weinberger et al. 2009, https://arxiv.org/abs/0902.2206",
     )
     yield from published()
     yield from brought()

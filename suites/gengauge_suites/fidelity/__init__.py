@@ -11,7 +11,7 @@ from gengauge_suites.fidelity.specs_modes import modal
 from gengauge_suites.fidelity.specs_named import named
 
 _HOME = "gengauge_suites.fidelity"
-_EMBEDDED = ("image", "points", "table")
+_EMBEDDED = ("image", "points", "table", "text")
 _VECTORS = ("points", "table")
 _COLUMNS = " On tables each column counts in its own standard deviations."
 
