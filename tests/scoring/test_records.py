@@ -86,6 +86,8 @@ def test_labels_are_matched_by_the_names_of_classes(pictures, registry):
     data = Dataset("d", "image", part, part, part, 256, ("cat", "dog"))
     named = replace(found, class_names=("dog", "cat"))
     assert labels_as(named, "mine", data).labels.tolist() == [1, 0, 0, 1]
+    numbered = replace(found, class_names=("1", "0"))  # labels 1 and 0 of an array, by their names
+    assert labels_as(numbered, "mine", data).labels.tolist() == [1, 0, 0, 1]
     with pytest.raises(UsageError, match="unknown class 'dgo'; did you mean 'dog'"):
         labels_as(replace(found, class_names=("dgo", "cat")), "mine", data)
     with pytest.raises(UsageError, match="labels 0 to 2, and the reference's 2 classes"):
