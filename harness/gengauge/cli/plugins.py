@@ -70,7 +70,7 @@ def check(
     MODULE is a module, an installed distribution, the name of a plugin, or the path of a project
     or a file. Laws that do not apply are skipped, and say why. Exits with 1 where one is broken.
     """
-    from gengauge.cli.run import use_threads
+    from gengauge.session import use_threads
 
     use_threads(1)
     judged = _judged(modules, models, dataset)
