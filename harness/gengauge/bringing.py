@@ -45,6 +45,12 @@ class Brought:
         endings = sorted((s for s in self.spec.suffixes if s != FOLDER), key=len, reverse=True)
         return next((name[: -len(s)] for s in endings if name.lower().endswith(s)), name) or name
 
+    @property
+    def unclassed(self) -> str:
+        """What to write where its folders are no classes; empty where nothing can be written."""
+        options = [p.name for p in self.spec.parameters if p.name == "classes"]
+        return f"; the option [{options[0]}=false] reads it without classes" if options else ""
+
     def only(self) -> Collection:
         """Return its one part; ``UsageError`` where it has several."""
         if len(self.parts) != 1:
@@ -161,23 +167,24 @@ def _levels(levels: int | None) -> str:
     return "values without levels" if levels is None else f"{levels} levels"
 
 
-def labels_as(found: Collection, text: str, data: Dataset) -> Collection:
+def labels_as(found: Collection, text: str, data: Dataset, how: str = "") -> Collection:
     """Return ``found`` with its labels numbered as the classes of ``data`` are, by name.
 
-    ``UsageError`` for a class that ``data`` does not have.
+    ``UsageError`` for a class that ``data`` does not have, with ``how`` it is read without.
     """
     if found.labels is None:
         return found
-    if found.class_names and data.class_names:
-        strange = [name for name in found.class_names if name not in data.class_names]
-        if strange:
-            raise UsageError(f"'{text}': {unknown('class', strange[0], data.class_names)}")
-        numbers = [data.class_names.index(name) for name in found.class_names]
-        return replace(found, labels=found.labels.new_tensor(numbers)[found.labels])
-    most = len(data.class_names)
-    if most and found.count and not 0 <= int(found.labels.min()) <= int(found.labels.max()) < most:
+    labels, names, theirs = found.labels, found.class_names, data.class_names
+    if names and theirs:
+        strange = [name for name in names if name not in theirs]
+        if strange and not all(name.isdecimal() for name in names):
+            raise UsageError(f"'{text}': {unknown('class', strange[0], theirs)}{how}")
+        numbers = [int(name) if strange else theirs.index(name) for name in names]
+        labels = labels.new_tensor(numbers)[labels]  # names that are numbers are the classes' own
+    low, high = (int(labels.min()), int(labels.max())) if found.count else (0, 0)
+    if theirs and not 0 <= low <= high < len(theirs):
         raise UsageError(
-            f"'{text}' has labels {int(found.labels.min())} to {int(found.labels.max())}, and the "
-            f"reference's {most} classes are 0 to {most - 1}"
+            f"'{text}' has labels {low} to {high}, and the reference's {len(theirs)} classes are "
+            f"0 to {len(theirs) - 1}"
         )
-    return found
+    return replace(found, labels=labels)

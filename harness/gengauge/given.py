@@ -99,7 +99,8 @@ class GivenEvidence(Evidence):
 
     ``known`` are the examples behind ``samples``, ``real`` those behind the reference: None where
     they are the model's and the data set's own. ``asked`` are samples with their conditions, by
-    kind. ``told_by`` stands for a reference of which only statistics are known.
+    kind; a control is asked for the same. ``told_by`` stands for a reference of which only
+    statistics are known.
     """
 
     known: Side | None = None
@@ -199,7 +200,7 @@ class GivenEvidence(Evidence):
     def conditional(self, kind: str, n: int | None = None) -> Conditioned:
         """Return the samples that were given for conditions of ``kind``, ``n`` of them at most."""
         if self.known is None:
-            return super().conditional(kind, n)
+            return self._drawn_for(kind, n)
         if kind not in self.asked:
             raise UnsupportedError(f"has no {kind} beside its samples")
         found = self.asked[kind]
@@ -210,3 +211,16 @@ class GivenEvidence(Evidence):
             None if found.captions is None else found.captions[:n],
             None if found.prefixes is None else found.prefixes[:n],
         )  # fmt: skip
+
+    def _drawn_for(self, kind: str, n: int | None) -> Conditioned:
+        """Return what a control draws when it is asked for what the samples were asked for."""
+        found = self.asked.get(kind)
+        if found is None or kind not in self.conditions:
+            return super().conditional(kind, n)
+        labels = None if found.labels is None else found.labels[:n]
+        captions = None if found.captions is None else found.captions[:n]
+        condition = labels if labels is not None else captions
+        assert condition is not None
+        key = ("conditional", kind, len(condition))
+        x = self.memo(key, lambda: self.draw(len(condition), condition, kind))
+        return Conditioned(x, labels, captions)

@@ -122,7 +122,11 @@ class _Pass:
 
     def _block(self, b: int, lines: list[str], todo: Mapping[str, Embedder], path: Path) -> None:
         size = _size(self.collection)
-        x = self.collection.read(b * size, min((b + 1) * size, self.collection.count))
+        try:
+            x = self.collection.read(b * size, min((b + 1) * size, self.collection.count))
+        except OSError as error:  # of what is read; what cannot be written is told by the store
+            named = error.filename or self.name
+            raise UsageError(f"'{named}' cannot be read: {error.strerror or error}") from None
         _check(x, b * size, self.collection, self.name)
         line = hashlib.sha256(x.contiguous().numpy().reshape(-1).view("u1").data).hexdigest()
         if b < len(lines) and line != lines[b]:

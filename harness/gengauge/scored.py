@@ -82,6 +82,7 @@ class Row:
         code = code if self.known is None else f"+{self.sha256[:12]}"
         # a control draws as many samples as there are of the user's
         drawn = f"{self.count} samples" if self.known is None else ""
+        drawn += "".join(f", {k} {_hash(c)}" for k, c in (self.asked or {}).items() if drawn)
         return Trial(
             self.choice.spec.id, self.label, tuple(sorted(self.choice.parameters.items())), code,
             real.data.id, real.data.fingerprint, seed, drawn, device,
@@ -159,8 +160,17 @@ def _asked(score: Score, metric: MetricChoice, evidence: GivenEvidence) -> Score
     kind = metric.spec.condition
     drawn = evidence.conditional(kind)
     found = {"class": drawn.labels, "caption": drawn.captions}.get(kind, drawn.prefixes)
-    asked = found.tolist() if isinstance(found, torch.Tensor) else list(found or ())
-    return replace(score, protocol={**score.protocol, "asked": provenance.content_hash(asked)})
+    return replace(score, protocol={**score.protocol, "asked": _hash_of(found)})
+
+
+def _hash(asked: Conditioned) -> str:
+    return _hash_of(asked.labels if asked.labels is not None else asked.captions)
+
+
+def _hash_of(found: torch.Tensor | tuple[str, ...] | None) -> str:
+    """Return a hash of labels, captions or beginnings."""
+    content = found.tolist() if isinstance(found, torch.Tensor) else list(found or ())
+    return provenance.content_hash(content)
 
 
 def _evidence(row: Row, trial: Trial, real: Real, setting: Setting) -> GivenEvidence:

@@ -69,6 +69,7 @@ class Scoring:
         like = self.source.data or self.source.part or self.samples[0].only()
         self._collections = [limited(suited_to(b, like), self.limit) for b in self.samples]
         self._held_out = suited_to(self.held_out, like) if self.held_out else None
+        self._asked: dict[str, Conditioned] = {}
         self._check()
         self._plan()
 
@@ -131,6 +132,10 @@ class Scoring:
                 shutil.rmtree(root, ignore_errors=True)
             listener.started(tasks)
             real = self._real(partial(listener.stage, tasks[0], "reference"))
+            self._collections = [
+                labels_as(c, b.text, real.data, b.unclassed)
+                for c, b in zip(self._collections, self.samples, strict=True)
+            ]
             self._describe(real)
             done = {} if self.fresh else {r["trial"]: r for r in self.store.records()}
             hook = self.registry.manager.hook
@@ -187,7 +192,7 @@ class Scoring:
         if i < len(self.samples):
             row = self._row(i, task, real)
         else:
-            row = Row(choice.label, choice, task.missing, count=self._drawn)
+            row = Row(choice.label, choice, task.missing, asked=self._asked, count=self._drawn)
         code = code_fingerprint(choice.spec.target.partition(":")[0]) if choice.spec.control else ""
         trial = row.trial(real, self.seed, code, self.device.type)
         asked = requests(row, real, self.setting)
@@ -213,7 +218,7 @@ class Scoring:
     def _row(self, i: int, task: Task, real: Real) -> Row:
         """Return samples of the user's, read."""
         brought = self.samples[i]
-        collection = labels_as(self._collections[i], brought.text, real.data)
+        collection = self._collections[i]
         report = partial(self.setting.on_progress, "read")
         root = self.store.folder / FOLDER
         intake = take_in(collection, root, self._ready, brought.text, report)
@@ -224,6 +229,7 @@ class Scoring:
             asked["class"] = Conditioned(side.x, labels=split.labels)
         if split.captions is not None:
             asked["caption"] = Conditioned(side.x, captions=split.captions)
+        self._asked = {**asked, **self._asked}  # controls are asked for what the first samples were
         return Row(
             task.trial.label, task.job.choice, task.missing, side, asked, intake.sha256,
             collection.count, brought.text,

@@ -66,6 +66,19 @@ def test_labels_and_captions_beside_samples_are_what_they_were_asked_for(picture
     assert swapped["fd"][key] == found["fd"][key]
 
 
+def test_controls_are_asked_for_what_the_samples_were_asked_for(pictures, registry, tmp_path):
+    from gengauge.scoring import score_samples
+
+    labels = [0, 1, 1] * 30
+    mine = pictures("mine", 90, labels=labels)
+    real, apart = (pictures(n, 90, seed=i, labels=[0, 1] * 45) for i, n in enumerate(("r", "h")))
+    store = score_samples([str(mine)], str(real), str(tmp_path / "run"), registry=registry,
+                          held_out=str(apart), **EYES)  # fmt: skip
+    found = {r["model"]["id"]: by_metric(r)["class_accuracy"] for r in store.records()}
+    assert list(found) == ["mine", "real", "noise"]
+    assert len({score["comparability_key"] for score in found.values()}) == 1
+
+
 def test_what_needs_the_model_is_asked_for_by_name_only_and_says_so(pictures, score):
     mine, real = pictures("mine", 100), pictures("real", 100, seed=1)
     usual = score(mine, real, "a", **EYES)
@@ -86,6 +99,8 @@ def test_labels_are_matched_by_the_names_of_classes(pictures, registry):
     data = Dataset("d", "image", part, part, part, 256, ("cat", "dog"))
     named = replace(found, class_names=("dog", "cat"))
     assert labels_as(named, "mine", data).labels.tolist() == [1, 0, 0, 1]
+    numbered = replace(found, class_names=("1", "0"))  # labels 1 and 0 of an array, by their names
+    assert labels_as(numbered, "mine", data).labels.tolist() == [1, 0, 0, 1]
     with pytest.raises(UsageError, match="unknown class 'dgo'; did you mean 'dog'"):
         labels_as(replace(found, class_names=("dgo", "cat")), "mine", data)
     with pytest.raises(UsageError, match="labels 0 to 2, and the reference's 2 classes"):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scored import by_metric
-from tests_support import Cli
+from tests_support import Cli, environment
 
 from gengauge import bringing, intake
 from gengauge.collection import Collection
@@ -167,6 +169,36 @@ def test_twenty_times_as_many_samples_take_no_more_memory(pictures, score):
     peak(5000)  # what is imported and cached on the way counts for neither
     more = (400_000 - 20_000) * 64  # bytes of the pictures alone; they come and go as int64 too
     assert peak(400_000) - peak(20_000) < 0.6 * more
+
+
+def test_a_file_that_cannot_be_read_in_the_middle_is_named(tmp_path):
+    def read(start: int, stop: int) -> torch.Tensor:
+        if start:
+            raise PermissionError(13, "Permission denied", "pets/cat/17.png")
+        return torch.zeros(stop - start, 2)
+
+    found = Collection("points", 9000, (2,), read)
+    with pytest.raises(UsageError, match=r"'pets/cat/17.png' cannot be read: Permission denied"):
+        intake.take_in(found, tmp_path, {}, "pets")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs limits of the size of files")
+def test_a_full_disk_is_said_and_nothing_half_written_is_left(cli: Cli, pictures, tmp_path):
+    samples, real = pictures("mine", 2 * BLOCK), pictures("real", 100, seed=1)
+    program = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, 120_000)); "
+        "from gengauge.cli import main; main(sys.argv[1:])"
+    )
+    words = ["score", samples.name, "--reference", real.name, "--embedder", "counting", "-s",
+             "fidelity", "--plugin", "fake_streams", "--controls", "none"]  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path,
+                          env=environment(), capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 2
+    [line] = done.stderr.strip().splitlines()
+    assert "cannot be written" in line
+    assert "the same command goes on from there" in line
+    assert not (tmp_path / "runs/score/records.jsonl").exists()
 
 
 @pytest.mark.parametrize(
