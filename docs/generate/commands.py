@@ -22,15 +22,24 @@ def commands() -> str:
 def _verb(verb: str, root: click.Context) -> Iterable[str]:
     command = cli.get_command(root, verb)
     assert command is not None
-    context = click.Context(command, parent=root, info_name=verb)
+    yield f"## {verb}\n"
+    yield from _command(command, click.Context(command, parent=root, info_name=verb))
+
+
+def _command(command: click.Command, context: click.Context) -> Iterable[str]:
+    """Yield usage, what it does and its options; of a group, those of what is in it."""
     usage = " ".join(command.collect_usage_pieces(context))
-    yield f"## {verb}\n\n```text\ngengauge {verb} {usage}\n```\n"
-    yield _prose(command.help or VERBS[verb]) + "\n"
+    yield f"```text\n{context.command_path} {usage}\n```\n"
+    yield _prose(command.help or VERBS[str(context.info_name)]) + "\n"
     options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
     if options:
         yield "| option | what it does |\n| :--- | :--- |"
         yield from (_option(option, context) for option in options)
         yield ""
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield f"### {context.info_name} {name}\n"
+            yield from _command(inner, click.Context(inner, parent=context, info_name=name))
 
 
 def _prose(text: str) -> str:

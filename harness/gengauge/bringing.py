@@ -45,6 +45,12 @@ class Brought:
         endings = sorted((s for s in self.spec.suffixes if s != FOLDER), key=len, reverse=True)
         return next((name[: -len(s)] for s in endings if name.lower().endswith(s)), name) or name
 
+    @property
+    def unclassed(self) -> str:
+        """What to write where its folders are no classes; empty where nothing can be written."""
+        options = [p.name for p in self.spec.parameters if p.name == "classes"]
+        return f"; the option [{options[0]}=false] reads it without classes" if options else ""
+
     def only(self) -> Collection:
         """Return its one part; ``UsageError`` where it has several."""
         if len(self.parts) != 1:
@@ -161,10 +167,10 @@ def _levels(levels: int | None) -> str:
     return "values without levels" if levels is None else f"{levels} levels"
 
 
-def labels_as(found: Collection, text: str, data: Dataset) -> Collection:
+def labels_as(found: Collection, text: str, data: Dataset, how: str = "") -> Collection:
     """Return ``found`` with its labels numbered as the classes of ``data`` are, by name.
 
-    ``UsageError`` for a class that ``data`` does not have.
+    ``UsageError`` for a class that ``data`` does not have, with ``how`` it is read without.
     """
     if found.labels is None:
         return found
@@ -172,7 +178,7 @@ def labels_as(found: Collection, text: str, data: Dataset) -> Collection:
     if names and theirs:
         strange = [name for name in names if name not in theirs]
         if strange and not all(name.isdecimal() for name in names):
-            raise UsageError(f"'{text}': {unknown('class', strange[0], theirs)}")
+            raise UsageError(f"'{text}': {unknown('class', strange[0], theirs)}{how}")
         numbers = [int(name) if strange else theirs.index(name) for name in names]
         labels = labels.new_tensor(numbers)[labels]  # names that are numbers are the classes' own
     low, high = (int(labels.min()), int(labels.max())) if found.count else (0, 0)

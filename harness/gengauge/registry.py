@@ -157,7 +157,8 @@ class Registry:
         for plugin in self.broken:
             print(
                 f"warning: plugin '{plugin.name}' ({plugin.distribution}) is broken and was left "
-                f"out: {plugin.error} (see: gengauge list plugins)",
+                f"out: {plugin.error} (see: gengauge list plugins; "
+                f"its author: gengauge plugins check {plugin.module})",
                 file=sys.stderr,
             )
 

@@ -132,6 +132,10 @@ class Scoring:
                 shutil.rmtree(root, ignore_errors=True)
             listener.started(tasks)
             real = self._real(partial(listener.stage, tasks[0], "reference"))
+            self._collections = [
+                labels_as(c, b.text, real.data, b.unclassed)
+                for c, b in zip(self._collections, self.samples, strict=True)
+            ]
             self._describe(real)
             done = {} if self.fresh else {r["trial"]: r for r in self.store.records()}
             hook = self.registry.manager.hook
@@ -214,7 +218,7 @@ class Scoring:
     def _row(self, i: int, task: Task, real: Real) -> Row:
         """Return samples of the user's, read."""
         brought = self.samples[i]
-        collection = labels_as(self._collections[i], brought.text, real.data)
+        collection = self._collections[i]
         report = partial(self.setting.on_progress, "read")
         root = self.store.folder / FOLDER
         intake = take_in(collection, root, self._ready, brought.text, report)

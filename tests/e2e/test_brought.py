@@ -50,7 +50,7 @@ class Cloud:
 def build(scale: float, weights: str, width: int = 3):
     return Cloud(scale, float(open(weights).read()))
 """
-ASKED = ("-d", "points/moons", "-s", "likelihood", "-s", "speed", "--limit", "200",
+ASKED = ("-d", "points/moons", "-s", "likelihood", "--limit", "200",
          "--samples", "60")  # fmt: skip
 
 
@@ -94,21 +94,18 @@ def test_both_are_scored_on_all_they_can_do(records: dict[str, Record]) -> None:
     assert mixture["model"]["parameters"]["components"] == 2
     found = {s["metric"]: s["value"] for s in mine["scores"]}
     assert found["nll"] > 0
-    assert found["train_seconds"] is None
-    assert found["samples_per_second"] > 0
 
 
 def test_a_record_is_reproduced_by_name_and_by_its_command(
     repository: Path, records: dict[str, Record], monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    folder = repository / "work/deep"
-    done = gengauge("reproduce", "run", "-m", "my-cloud", folder=folder)
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert "identical" in done.stdout
+    monkeypatch.chdir(repository / "work/deep")
+    monkeypatch.setenv("GENGAUGE_TRUST", "")  # the repository names it, not the record
+    assert _run(["reproduce", "run", "-m", "my-cloud", "--no-isolate"]) == 0
+    assert "identical" in capsys.readouterr().out
     command = records["my-cloud"]["command"].split()
     assert command[:5] == ["gengauge", "run", "quick", "-m", "my-cloud"]
-    monkeypatch.chdir(folder)
     assert _run([*command[1:], "-o", "run", "--dry-run"]) == 0
     again = capsys.readouterr().out
     assert records["my-cloud"]["trial"] in again
@@ -120,7 +117,7 @@ def test_a_record_that_names_a_module_needs_trust(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GENGAUGE_TRUST", "")
-    asked = ["-m", "python:brought_objects:Cloud[scale=2,name=mine]", *ASKED[:4], *ASKED[6:]]
+    asked = ["-m", "python:brought_objects:Cloud[scale=2,name=mine]", *ASKED]
     assert _run(["run", *asked, "--no-isolate", "-o", "run"]) == 0
     capsys.readouterr()
     assert _run(["reproduce", "run", "-m", "mine", "--no-isolate"]) == 2

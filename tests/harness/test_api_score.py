@@ -15,7 +15,6 @@ import gengauge
 from gengauge.api.handed import written
 from gengauge.cli import _run
 from gengauge.errors import UsageError
-from gengauge.registry import Registry
 
 SMALL: dict[str, Any] = {"controls": ["real"], "limit": 400, "progress": False}
 MOONS = torch.randn(300, 2, generator=torch.Generator().manual_seed(1))
@@ -111,11 +110,6 @@ def test_images_and_texts_are_written_whole(tmp_path: Path) -> None:
     assert written(tmp_path / "as it is.npz", "x", tmp_path) == str(tmp_path / "as it is.npz")
 
 
-def reads(suffix: str) -> bool:
-    return any(suffix in spec.suffixes for spec in Registry().datasets.values())
-
-
-@pytest.mark.skipif(not reads("/"), reason="no data set reads a folder of images")
 def test_images_in_memory_are_scored(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
@@ -127,3 +121,23 @@ def test_images_in_memory_are_scored(tmp_path: Path) -> None:
         output=tmp_path / "run", controls=(), progress=False,
     )  # fmt: skip
     assert values(found, "samples")
+
+
+def test_options_say_how_what_is_in_memory_is_read(tmp_path: Path) -> None:
+    given = written(["a", "b"], "texts", tmp_path, {"fit": "pad", "length": 4})
+    assert given == f"{tmp_path}/texts.txt[fit=pad,length=4]"
+    with pytest.raises(UsageError, match=r"did you mean 'resize'"):
+        gengauge.score(
+            [Image.new("L", (8, 8))] * 12, "digits", options={"resise": "crop"}, **SMALL,
+            output=tmp_path / "run",
+        )  # fmt: skip
+
+
+def test_texts_in_memory_are_scored(tmp_path: Path) -> None:
+    lines = [f"the cat number {i} sat on a mat" for i in range(60)]
+    (tmp_path / "reference.txt").write_text("\n".join(lines) + "\n")
+    found = gengauge.score(
+        lines[:40], f"{tmp_path}/reference.txt[fit=pad]", options={"fit": "pad"}, controls=(),
+        output=tmp_path / "run", progress=False,
+    )  # fmt: skip
+    assert values(found, "samples")["precision"] == 1.0

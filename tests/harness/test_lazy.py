@@ -35,6 +35,7 @@ def test_root_loads_no_plugin(arguments: list[str]) -> None:
         ["show", "gmm"],
         ["run", "--help"],
         ["publish", "--help"],
+        ["plugins", "check", "--help"],
     ],
     ids=" ".join,
 )

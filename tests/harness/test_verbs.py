@@ -106,7 +106,7 @@ def test_completion_is_a_script_its_shell_accepts(cli: Cli, shell: str) -> None:
 
 
 def test_help_of_every_verb(cli: Cli) -> None:
-    for verb in ("run", "report", "list", "show", "weights", "doctor", "completion"):
+    for verb in ("run", "report", "list", "show", "plugins", "weights", "doctor", "completion"):
         done = cli(verb, "--help")
         assert done.returncode == 0
         assert done.stdout.startswith("Usage: gengauge")

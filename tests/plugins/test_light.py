@@ -5,7 +5,17 @@ import sys
 
 import pytest
 
-MODULES = ["bigram", "naive_bayes", "mixture", "vae", "gan", "flow", "controls", "diffusion"]
+MODULES = [
+    "bigram",
+    "naive_bayes",
+    "mixture",
+    "vae",
+    "gan",
+    "flow",
+    "controls",
+    "diffusion",
+    "brought",
+]
 
 
 @pytest.mark.parametrize("module", MODULES)

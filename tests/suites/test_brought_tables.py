@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests_support import environment
 
 from gengauge import Dataset
 from gengauge.cli import _run
@@ -117,6 +119,8 @@ def test_as_points_and_packed_and_unlabelled() -> None:
     [
         ("a;b\n1;2\n", "[sep=semicolon]"),
         ("a\tb\n1\t2\n", "[sep=tab]"),
+        ("a;b\n 1,0;2\n", "[sep=semicolon,decimal=comma]"),
+        ('a,b\n"0,1e1","2"\n', "[decimal=comma]"),
         ("\ufeffa,b\r\n1,2\r\n", ""),
         ('"a","b"\n"1","2"\n\n', ""),
         ("a, b\n 1 ,2.0\n", ""),
@@ -153,6 +157,7 @@ def test_other_encodings_are_named() -> None:
         ("a,b\n1,2\n3,1e39\n", "row 2 (line 3): too large for float32"),
         ("a,b\n1,2\n3,16777217\n", "float32 does not keep the whole number 16777217; write drop=b"),
         ("a,b\n1,1_000\n", "text, '1_000'"),
+        ('a,b\n1,"1,5"\n', "text, '1,5'"),
         ("a,b\n1,2\n3,4,5\n", "line 3: it has 3 fields and there are 2 columns"),
         ("a,b\n1,2\n3\n", "line 3: it has 1 fields and there are 2 columns"),
         ('a,b\n1,"2\n3,4\n', "line 2: unexpected end of data; close every quote"),
@@ -320,3 +325,32 @@ def test_rows_wait_outside_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     found.read(0, 1).zero_()
     assert found.read(1, 2).tolist() == [[1, 2]]
     assert re.fullmatch(r"t\.csv \d+ \d+", found.stamp)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_table_need_not_fit_in_memory(kind: str) -> None:
+    """Opening a table of 120 MB takes a tenth of that beyond what the program has anyway."""
+    rows = np.arange(1_500_000)[:, None] % 97 + np.arange(20)
+    frame = pd.DataFrame(rows, columns=[f"c{i}" for i in range(20)])
+    for part, name in ((frame[:1000], "small"), (frame, "large")):
+        if kind == "csv":
+            part.to_csv(f"{name}.csv", index=False)
+        else:
+            part.to_parquet(f"{name}.parquet", row_group_size=20_000)
+    script = (
+        "import sys; from gengauge.loading import open_parts; "
+        "from gengauge.registry import Registry; "
+        "found = open_parts(Registry().find('datasets', sys.argv[1]))['all']; "
+        "known = dict(l.split(':') for l in open('/proc/self/status')); "
+        "print(found.count, known['VmHWM'].split()[0])"
+    )
+    held = {}
+    for name in ("small", "large"):
+        done = subprocess.run(
+            [sys.executable, "-c", script, f"{kind}:{name}.{kind}"],
+            capture_output=True, text=True, check=True, env=environment(),
+        )  # fmt: skip
+        count, held[name] = map(int, done.stdout.split())
+    assert count == 1_500_000
+    assert held["large"] - held["small"] < 40_000  # KiB; the rows are 120,000

@@ -9,6 +9,7 @@ import torch
 
 from gengauge.evidence import Features
 from gengauge.statistics import mean_interval
+from gengauge_suites.embedders.ngrams import NgramEmbedder
 from gengauge_suites.fidelity.frechet import Few, Many, measure
 from gengauge_suites.fidelity.kernel import _score, cubic, second_order, sums_of
 from gengauge_suites.fidelity.neighbours import estimate, interval_of
@@ -114,6 +115,34 @@ def test_neighbours(kind, n, m, d):
         found = [estimate(p, k, name) for p in passes]
         share = covered([(f.value, interval_of(f, name, over)) for f in found])
         assert 0.9 <= share <= 0.99, name
+
+
+def texts(n, stays, generator):
+    """Sequences of 64 of nine letters, each of which follows itself with the chance ``stays``."""
+    moves = torch.rand(n, 64, generator=generator) >= stays
+    steps = torch.randint(1, 9, (n, 64), generator=generator) * moves
+    return steps.cumsum(1) % 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stays", [0.2, 0.4])
+def test_distances_of_texts(stays):
+    """In the frequencies of runs, which are no more normal than text is: sparse and whole."""
+    generator, features = torch.Generator().manual_seed(7), NgramEmbedder().features
+    distances, kernels, shares = [], [], []
+    for _ in range(200):
+        x = features(texts(300, stays, generator))
+        y = features(texts(300, 0.2, generator))
+        found = measure(x, y)
+        distances.append((found.value, found.interval()))
+        score = _score(sums_of(cubic, x, y), second_order(cubic, x, y))
+        kernels.append((score.value, score.interval))
+        share = estimate(measured(Features(x, y))[2], 5, "coverage")
+        shares.append((share.value, interval_of(share, "coverage", 300)))
+    assert 0.9 <= covered(distances) <= 0.99
+    # between equal sources the kernel's interval is wider than it need be
+    assert 0.9 <= covered(kernels, 0.0 if stays == 0.2 else None) <= (1 if stays == 0.2 else 0.99)
+    assert 0.9 <= covered(shares) <= 0.99
 
 
 @pytest.mark.parametrize(("n", "d", "offset"), [(300, 8, 1.0), (300, 64, 1.0), (100, 200, 0.3)])

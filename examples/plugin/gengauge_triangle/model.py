@@ -19,7 +19,7 @@ class Histogram:
     def fit(self, data, run):
         """Count the training points; the test points are not even here."""
         check_training(data, "histogram")
-        x = data.train.x.double()
+        x = data.train.x.double().to(run.device)
         if x.shape[1] != 2:
             raise UnsupportedError(f"takes points of 2 dimensions, not of {x.shape[1]}")
         self.low, self.high = x.min(0).values - MARGIN, x.max(0).values + MARGIN
@@ -32,11 +32,12 @@ class Histogram:
         """Return ``[n, 2]``; every random number comes from ``generator``."""
         cell = torch.multinomial(self.mass, n, replacement=True, generator=generator)
         corner = torch.stack([cell // self.bins, cell % self.bins], 1)
-        u = torch.rand(n, 2, generator=generator, dtype=torch.float64)
+        draw = {"generator": generator, "device": generator.device, "dtype": torch.float64}
+        u = torch.rand(n, 2, **draw)
         inside = self.low + (corner + u) * (self.high - self.low) / self.bins
-        normal = torch.randn(n, 2, generator=generator, dtype=torch.float64)
+        normal = torch.randn(n, 2, **draw)
         wide = self.mean + self.spread * normal
-        outside = torch.rand(n, 1, generator=generator) < OUTSIDE
+        outside = torch.rand(n, 1, **draw) < OUTSIDE
         return torch.where(outside, wide, inside).float()
 
     def log_prob(self, x):
@@ -62,6 +63,7 @@ class Histogram:
         save_file(held, folder / "histogram.safetensors")
 
     def load(self, folder, device):
-        """Restore what ``save`` wrote."""
-        for name, value in load_file(folder / "histogram.safetensors").items():
+        """Restore what ``save`` wrote, on ``device``."""
+        held = load_file(folder / "histogram.safetensors", device=str(device))
+        for name, value in held.items():
             setattr(self, name, value)

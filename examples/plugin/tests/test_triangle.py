@@ -1,4 +1,4 @@
-"""The laws that every model keeps, and what is known of this plugin's own parts."""
+"""The laws that every plugin keeps, and what is known of this one's own parts."""
 
 import math
 
@@ -8,23 +8,11 @@ import torch
 from gengauge_triangle.data import Triangle, load
 
 from gengauge import Evidence
-from gengauge.testing import LAWS, Case, judge
+from gengauge.testing import laws_of
 
-[MODEL] = gengauge_triangle.gengauge_models()
 [DATASET] = gengauge_triangle.gengauge_datasets()
 
-
-@pytest.fixture(scope="module")
-def case():
-    return Case(MODEL, load(DATASET))
-
-
-@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-def test_law(law, case):
-    verdict = judge(law, case)
-    if verdict.outcome == "skipped":
-        pytest.skip(verdict.message)
-    assert verdict.outcome == "held", verdict.message
+test_laws = laws_of(gengauge_triangle)
 
 
 def test_the_entropy_is_that_of_the_density():

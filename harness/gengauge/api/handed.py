@@ -43,15 +43,22 @@ def in_memory() -> Iterator[Path]:
             raise
 
 
-def written(samples: Any, name: str, folder: Path) -> str:
-    """Return the path of samples, those in memory written below ``folder``.
+def written(
+    samples: Any, name: str, folder: Path, options: Mapping[str, object] | None = None
+) -> str:
+    """Return the path of samples, those in memory written below ``folder`` and with ``options``.
 
     Arrays become a file ``.npy``, images a folder of PNG files, texts a file with one a line.
     ``UsageError`` for what is none of these.
     """
     if isinstance(samples, str | PathLike):
         return str(samples)
-    target = folder / (_NAME.sub("-", name) or "samples")
+    given = ",".join(f"{key}={value}" for key, value in (options or {}).items())
+    path = _saved(samples, name, folder / (_NAME.sub("-", name) or "samples"))
+    return f"{path}[{given}]" if given else path
+
+
+def _saved(samples: Any, name: str, target: Path) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     array = _array(samples)
     if array is not None:

@@ -26,6 +26,7 @@ def score(
     reference: Place,
     *,
     name: str = "",
+    options: Mapping[str, object] | None = None,
     suites: Names = (),
     embedders: Names = (),
     held_out: Place | None = None,
@@ -52,6 +53,8 @@ def score(
             ``[n, ...]``; PIL images; texts; or several of these by the name of their row.
         reference: A data set, a path like samples, or statistics.
         name: What the row is called, where there is one; none: the file's name, or samples.
+        options: How samples in memory are read, such as ``{"fit": "pad"}``; a path has these in
+            brackets, ``"lines.txt[fit=pad]"``.
         suites: Suites of metrics; none: all that need no model.
         embedders: Feature maps that distances are measured in; none: the data set's.
         held_out: Real examples apart from the reference, which the row real is made of.
@@ -96,7 +99,7 @@ def score(
 
         registry = open_registry(names_of(plugins))
         Tracking.listen(names_of(track), registry)
-        paths = {row: written(held, row, scratch) for row, held in given.items()}
+        paths = {row: written(held, row, scratch, options or {}) for row, held in given.items()}
         scoring = open_scoring(
             list(paths.values()), os.fspath(reference), open_store(os.fspath(output)),
             registry=registry, names=[row for row in paths if row], device=device,

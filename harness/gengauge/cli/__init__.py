@@ -21,6 +21,7 @@ VERBS = {
     "reproduce": "Run one record again and say whether it agrees within its interval.",
     "list": "List models, datasets, metrics, suites, benchmarks, plugins, executors, trackers ...",
     "show": "Show one thing whole: parameters, source, what it can be scored on.",
+    "plugins": "Begin a plugin of your own, or hold one to the laws.",
     "weights": "Say which embedders' weights are here, fetch them, or say where they go.",
     "doctor": "Say what this machine can run, and what is missing for the rest.",
     "completion": "Print the completion script for bash, zsh or fish.",

@@ -32,6 +32,21 @@ class Names(click.Choice[str]):
         return str(value)
 
 
+class Verbs(click.Group):
+    """A group whose error names the nearest verb."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command for ``args``, or fail with the nearest verb."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            from gengauge.errors import unknown
+
+            known = [f"{self.name} {c}" for c in self.commands]
+            raise unknown("command", f"{self.name} {args[0]}", known)
+        return super().resolve_command(ctx, args)
+
+
 def format_option(command: F) -> F:
     """Add ``--format table|json|csv``."""
     return click.option(
@@ -40,8 +55,8 @@ def format_option(command: F) -> F:
     )(command)  # fmt: skip
 
 
-def plugin_option(command: F) -> F:
-    """Add ``--plugin MODULE``, repeatable, and the lists of what may be imported at all."""
+def admission_options(command: F) -> F:
+    """Add the lists of what may be imported at all."""
     for flag, variable, what in (
         ("--deny-plugins", DENY, "Never import plugins"),
         ("--allow-plugins", ALLOW, "Import no plugins of others but those"),
@@ -50,10 +65,15 @@ def plugin_option(command: F) -> F:
             flag, metavar="PATTERN,...", envvar=variable, expose_value=False, callback=_listed,
             help=f"{what} that match, by name or distribution, such as 'acme-*'.",
         )(command)  # fmt: skip
+    return command
+
+
+def plugin_option(command: F) -> F:
+    """Add ``--plugin MODULE``, repeatable, and the lists of what may be imported at all."""
     return click.option(
         "--plugin", "plugins", multiple=True, metavar="MODULE",
         help="Also load this plugin module; repeatable.",
-    )(command)  # fmt: skip
+    )(admission_options(command))  # fmt: skip
 
 
 def trust_option(command: F) -> F:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gengauge.cli.output import format_option, open_registry, plugin_option, write_rows
-from gengauge.errors import unknown
+from gengauge.cli.output import Verbs, format_option, open_registry, plugin_option, write_rows
 from gengauge.places import go_offline
 
 if TYPE_CHECKING:
@@ -18,18 +17,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 Row = dict[str, Any]
-
-
-class Verbs(click.Group):
-    """A group whose error names the nearest verb."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command for ``args``, or fail with the nearest verb."""
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
-            raise unknown("command", f"weights {args[0]}", [f"weights {c}" for c in self.commands])
-        return super().resolve_command(ctx, args)
 
 
 @click.group("weights", cls=Verbs)

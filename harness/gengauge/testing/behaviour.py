@@ -22,6 +22,11 @@ _CPU = torch.device("cpu")
 _SECONDS, _SLACK = 0.3, 3.0  # the slack forgives one slow step on a busy machine
 
 
+def it_can_be_fitted(case: Case) -> None:
+    """A fit on sound data ends, with a tiny budget, and raises nothing."""
+    assert case.fitted
+
+
 def capabilities_are_declared(case: Case) -> None:
     """What the spec promises is what the class can do."""
     if not (case.spec.trained or case.spec.capabilities):
@@ -114,6 +119,14 @@ def sampling_changes_nothing(case: Case) -> None:
              "another", "do not update buffers or modes in sample")  # fmt: skip
 
 
+def training_data_is_left_alone(case: Case) -> None:
+    """Neither fit nor sample writes on the data that the model was given."""
+    case.sample(case.model, seed=4)
+    now, before = replace(case.learned_from).fingerprint, replace(case.dataset).fingerprint
+    require(now == before, "training data as it was before fit and sample", "other values",
+            "work on a copy, data.train.x.clone(), where you write in place")  # fmt: skip
+
+
 def saving_keeps_the_model(case: Case) -> None:
     """A loaded model samples and scores as the saved one did."""
     with tempfile.TemporaryDirectory() as folder:
@@ -157,15 +170,16 @@ def held_back_split_is_not_read(case: Case) -> None:
 
 def global_randomness_is_untouched(case: Case) -> None:
     """Neither fit nor sample moves the global streams of random, numpy and torch."""
-    before = _global_state()
+    before = global_state()
     model, _ = case.fit()
     case.sample(model)
-    require(before == _global_state(), "global random streams left alone",
+    require(before == global_state(), "global random streams left alone",
              "one that moved", "pass generators, and build networks inside seeds.global_seed, "
              "which restores the streams")  # fmt: skip
 
 
-def _global_state() -> tuple[Any, ...]:
+def global_state() -> tuple[Any, ...]:
+    """Return where the global random streams of random, numpy and torch stand."""
     numpy_state = np.random.get_state(legacy=True)  # noqa: NPY002
     torch_state = torch.get_rng_state().numpy().tobytes()
     return random.getstate(), str(numpy_state[1:]), numpy_state[1].tobytes(), torch_state  # type: ignore[index]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gengauge.budget import Budget
 from gengauge.conditions import conditions_of
-from gengauge.data import Dataset
+from gengauge.data import Dataset, Split
 from gengauge.likelihood import Density, Mass
 from gengauge.model import Condition, Model, asked_of
 from gengauge.parameters import Value
@@ -22,7 +23,11 @@ from gengauge.training import FitRun
 
 
 class LawBroken(AssertionError):
-    """A model broke a law: what was expected, what came, and what to do."""
+    """A law was broken: what was expected, what came, and what to do."""
+
+    def __init__(self, expected: str, came: str, advice: str) -> None:
+        super().__init__(f"expected {expected}; came {came}; {advice}")
+        self.expected, self.came, self.advice = expected, came, advice
 
 
 class NotApplicable(Exception):
@@ -38,6 +43,8 @@ class Case:
     parameters: Mapping[str, Value] = field(default_factory=dict)
     budget: str = "12 steps"
     n: int = 48
+    given: Dataset = field(init=False)  # the copy that the last fit was given
+    learned_from: Dataset = field(init=False)  # the copy that the shared model was
 
     def build(self) -> Model:
         """Return an unfitted model with this case's parameters."""
@@ -50,17 +57,20 @@ class Case:
         self, dataset: Dataset | None = None, budget: str = "", place: Resumption | None = None
     ) -> tuple[Model, FitRun]:
         """Return a freshly fitted model and what its fit spent."""
-        data = dataset or self.dataset
+        data = copied(dataset or self.dataset)  # what a fit writes on is its own
         given = Budget.parse(budget or self.budget)
         run = FitRun(seed=7, budget=given, place=place or Resumption())
         model = self.build()
+        self.given = data
         model.fit(data if self.spec.control else data.for_training(), run)
         return model, run
 
     @cached_property
     def fitted(self) -> tuple[Model, FitRun]:
         """The fit that laws share; laws must leave it as it is."""
-        return self.fit()
+        found = self.fit()
+        self.learned_from = self.given
+        return found
 
     @property
     def model(self) -> Model:
@@ -94,7 +104,20 @@ class Case:
 def require(condition: bool, expected: str, came: str, advice: str) -> None:
     """Raise ``LawBroken`` with what was expected, what came and what to do."""
     if not condition:
-        raise LawBroken(f"expected {expected}; came {came}; {advice}")
+        raise LawBroken(expected, came, advice)
+
+
+def copied(data: Dataset) -> Dataset:
+    """Return a data set of the same values in memory of its own."""
+
+    def own(split: Split) -> Split:
+        held = ((f.name, getattr(split, f.name)) for f in fields(split))
+        cloned: dict[str, Any] = {k: v.clone() for k, v in held if isinstance(v, Tensor)}
+        return replace(split, **cloned)
+
+    return replace(
+        data, train=own(data.train), validation=own(data.validation), test=own(data.test)
+    )
 
 
 def same(a: Tensor, b: Tensor) -> bool:

@@ -69,7 +69,8 @@ def _require_sane(name: str, case: Case, model: Model) -> None:
         _require_likelihood(case, model)
         _require_missing_class(case, model)
     except LawBroken as failure:
-        raise LawBroken(f"on {name}: {failure}") from None
+        expected = f"{failure.expected} on {name}"
+        raise LawBroken(expected, failure.came, failure.advice) from None
 
 
 def _require_likelihood(case: Case, model: Model) -> None:

@@ -27,6 +27,7 @@ _WRITTEN = (
     Parameter("sep", "", "separator, or semicolon, tab, pipe, space; default: comma, tab in .tsv"),
     Parameter("header", "auto", "whether the first line names the columns",
               choices=("auto", "true", "false")),
+    Parameter("decimal", "point", "what stands before decimals", choices=("point", "comma")),
     Parameter("encoding", "utf-8", "such as latin-1, cp1252, utf-16"),
 )  # fmt: skip
 

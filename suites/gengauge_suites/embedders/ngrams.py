@@ -17,12 +17,13 @@ from torch import Tensor
 
 WIDTH = 256
 LONGEST = 3  # tokens of a run
-_WORDS = f"ngrams: runs of 1 to {LONGEST} tokens, {WIDTH} signed buckets of splitmix64, 1"
+_WORDS = f"ngrams: runs of 1 to {LONGEST} tokens, {WIDTH} signed buckets of splitmix64, times 16, 1"
 
 
 class NgramEmbedder:
-    """Frequencies ``[n, 256]`` of runs of one, two and three tokens, in signed buckets.
+    """Frequencies ``[n, 256]`` of runs of one, two and three tokens, in signed buckets, times 16.
 
+    With that factor an inner product over its 256 terms, as KID takes it, is the spectrum kernel.
     Nothing is learned and no order beyond three tokens is seen: it tells spelling from meaning no
     better than a reader who sees three letters at a time.
     """
@@ -41,7 +42,7 @@ class NgramEmbedder:
         found = np.zeros((len(tokens), WIDTH))
         for length in range(1, min(LONGEST, tokens.shape[1]) + 1):
             found += _frequencies(tokens, length)
-        return torch.from_numpy(found)
+        return torch.from_numpy(found * WIDTH**0.5)
 
 
 def _frequencies(tokens: NDArray[np.uint64], length: int) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from gengauge_suites.datasets.tabular.block import ROWS, Block, listed
 
 LONGEST = 1 << 24  # characters of a line
 _WORDS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
+_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -28,6 +30,7 @@ class Reader:
     header: str = "auto"
     encoding: str = "utf-8"
     dropped: tuple[str, ...] = ()
+    comma: bool = False
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Reader:
@@ -43,8 +46,9 @@ class Reader:
                 f"unknown encoding '{options['encoding']}'; write utf-8, latin-1, cp1252 ..."
             ) from None
         return cls(
-            sep, str(options["header"]), str(options["encoding"]), listed(str(options["drop"]))
-        )
+            sep, str(options["header"]), str(options["encoding"]), listed(str(options["drop"])),
+            options["decimal"] == "comma",
+        )  # fmt: skip
 
     def blocks(self, path: Path) -> Iterator[Block]:
         """Yield the rows of ``path``; ``UsageError`` with file and line for what is wrong."""
@@ -70,11 +74,19 @@ class Reader:
             rows.append(row)
             lines.append(line)
             if len(rows) == ROWS:
-                yield _block(path, first, names, rows, lines)
+                yield self._block(path, first, names, rows, lines)
                 first, rows, lines = first + ROWS, [], []
         if not names:
             raise UsageError(f"'{path}' is empty; expected a header and rows")
-        yield _block(path, first, names, rows, lines)
+        yield self._block(path, first, names, rows, lines)
+
+    def _block(
+        self, path: Path, first: int, names: list[str], rows: list[list[str]], lines: list[int]
+    ) -> Block:
+        if self.comma:
+            rows = [[_pointed(cell) for cell in row] for row in rows]
+        columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+        return Block(str(path), first, dict(zip(names, columns, strict=True)), lines=lines)
 
     def _rows(self, path: Path) -> Iterator[tuple[int, list[str]]]:
         """Yield the rows that are not blank, each with the line that it begins on."""
@@ -186,11 +198,9 @@ def _lines(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
         yield line
 
 
-def _block(
-    path: Path, first: int, names: list[str], rows: list[list[str]], lines: list[int]
-) -> Block:
-    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
-    return Block(str(path), first, dict(zip(names, columns, strict=True)), lines=lines)
+def _pointed(cell: str) -> str:
+    """Return a number with a comma as Python reads it, and anything else as it is."""
+    return cell.replace(",", ".") if _COMMA.fullmatch(cell) else cell
 
 
 def _ragged(path: Path, line: int, row: list[str], names: list[str]) -> UsageError:

@@ -1,0 +1,7 @@
+"""The laws that every plugin keeps."""
+
+import example_classifier as plugin
+
+from gengauge.testing import laws_of
+
+test_laws = laws_of(plugin)
