@@ -144,9 +144,22 @@ def _lazy(
     once = cache(load)
 
     def rows(start: int, stop: int) -> Array:
-        return once()[start:stop]
+        found = once()
+        if isinstance(found, np.memmap) and found.ndim and found.flags.c_contiguous:
+            return _read(found, start, min(stop, len(found)))
+        return found[start:stop]
 
     return Stored(path, name, shape, dtype, rows)
+
+
+def _read(mapped: np.memmap[Any, Any], start: int, stop: int) -> Array:
+    """Return rows of a mapped array by reading them: pages that are touched count as memory."""
+    values = int(np.prod(mapped.shape[1:], dtype=object))
+    at = mapped.offset + start * values * mapped.dtype.itemsize
+    found = np.fromfile(str(mapped.filename), mapped.dtype, (stop - start) * values, offset=at)
+    if len(found) != (stop - start) * values:
+        raise UsageError(f"'{mapped.filename}' was cut off while it was read; write it again")
+    return found.reshape(stop - start, *mapped.shape[1:])
 
 
 def _safetensors(path: Path) -> dict[str, Stored]:
