@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,30 @@ def cli(tmp_path: Path) -> Cli:
             text=True,
             timeout=timeout,
         )
+
+    return run
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+    """Run gengauge in an empty folder within this process, for what needs no program of its own.
+
+    To start Python and load torch takes longer than a plan or an error message does.
+    """
+    from gengauge.cli import _run
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", sys.path.copy())
+    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
+    flags = dict.fromkeys(("GENGAUGE_OFFLINE", "HF_HUB_OFFLINE", "GENGAUGE_TRUST"), "")
+    for name, value in {**threads, **flags}.items():
+        monkeypatch.setenv(name, value)  # what a run sets is put back afterwards
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        words = [str(a) for a in arguments]
+        code = _run(words)
+        said = capfd.readouterr()
+        return subprocess.CompletedProcess(words, code, said.out, said.err)
 
     return run
 

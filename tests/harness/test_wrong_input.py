@@ -42,8 +42,8 @@ from tests_support import Cli
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_one_clear_line(cli: Cli, arguments: tuple[str, ...], said: str) -> None:
-    done = cli(*arguments)
+def test_one_clear_line(here: Cli, arguments: tuple[str, ...], said: str) -> None:
+    done = here(*arguments)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     [line] = done.stderr.splitlines()
@@ -51,16 +51,23 @@ def test_one_clear_line(cli: Cli, arguments: tuple[str, ...], said: str) -> None
     assert said in line
 
 
-def test_a_wrong_report_format_names_the_right_one(cli: Cli, tmp_path: Path) -> None:
+def test_errors_end_the_program_too(cli: Cli) -> None:
+    done = cli("run", "-m", "gmn")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: unknown model 'gmn'; did you mean 'gmm'?")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_wrong_report_format_names_the_right_one(here: Cli, tmp_path: Path) -> None:
     (tmp_path / "records.jsonl").write_text("")
-    done = cli("report", ".", "--format", "htm")
+    done = here("report", ".", "--format", "htm")
     assert done.returncode == 2
     assert "unknown report 'htm'; did you mean 'html'?" in done.stderr
 
 
-def test_a_benchmark_that_is_no_text(cli: Cli, tmp_path: Path) -> None:
+def test_a_benchmark_that_is_no_text(here: Cli, tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe\x00")
-    done = cli("run", "b.toml")
+    done = here("run", "b.toml")
     assert done.returncode == 2
     assert done.stderr == "error: benchmark file 'b.toml' is not text in UTF-8\n"
 
@@ -72,15 +79,15 @@ def test_a_dataset_that_cannot_be_loaded_is_named(cli: Cli) -> None:
     assert "dataset 'lost' cannot be loaded: FileNotFoundError: points.csv is not there" in line
 
 
-def test_nothing_selected_is_exit_5(cli: Cli) -> None:
-    done = cli("run", "-m", "truth", "-d", "digits")
+def test_nothing_selected_is_exit_5(here: Cli) -> None:
+    done = here("run", "-m", "truth", "-d", "digits")
     assert done.returncode == 5
     assert "needs a dataset whose density is known" in done.stderr
 
 
-def test_a_file_where_the_run_should_go(cli: Cli, tmp_path: Path) -> None:
+def test_a_file_where_the_run_should_go(here: Cli, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
-    done = cli("run", "-m", "gmm", "-o", "out")
+    done = here("run", "-m", "gmm", "-o", "out")
     assert done.returncode == 2
     assert "'out' is a file; give -o a folder" in done.stderr
 
