@@ -48,6 +48,11 @@ def reproduce(
     ``UsageError`` where a part of it is not installed here or lies in files of the writer's
     choice; ``NotComparableError`` where the data are not those of the record.
     """
+    if record.get("given"):
+        raise UsageError(
+            f"'{record['model']['id']}' was measured by `gengauge score`: there is no model that "
+            f"could be run again; score the same files again and compare: {record.get('command')}"
+        )
     refuse_paths(record, registry)
     unknown: list[str] = []
     job = job_of(record, registry, unknown)

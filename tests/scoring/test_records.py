@@ -214,6 +214,8 @@ def test_the_command_scores_beside_controls_and_again_does_nothing(files, capsys
         "--name mine"
     )
     lines = Path("run/records.jsonl").read_text()
+    assert run("reproduce", "run", "-m", "mine") == 2
+    assert "score the same files again and compare: gengauge score" in capsys.readouterr().err
     assert run(*command) == 0
     assert Path("run/records.jsonl").read_text() == lines
     assert "mine is scored already" in capsys.readouterr().err
