@@ -95,8 +95,21 @@ def cli(tmp_path: Path) -> Cli:
     return run
 
 
+def forget(folder: Path) -> None:
+    """Unload modules that lie in ``folder``: another test's may have the same name."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).is_relative_to(folder):
+            del sys.modules[name]
+
+
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+def here(
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Iterator[Cli]:
     """Run gengauge in an empty folder within this process, for what needs no program of its own.
 
     To start Python and load torch takes longer than a plan or an error message does.
@@ -104,7 +117,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     from gengauge.cli import _run
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setattr("sys.path", sys.path.copy())
+    forget(tmp_path_factory.getbasetemp())
     threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
     flags = dict.fromkeys(("GENGAUGE_OFFLINE", "HF_HUB_OFFLINE", "GENGAUGE_TRUST"), "")
     for name, value in {**threads, **flags}.items():
@@ -116,7 +131,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
         said = capfd.readouterr()
         return subprocess.CompletedProcess(words, code, said.out, said.err)
 
-    return run
+    yield run
+    forget(tmp_path)
 
 
 @pytest.fixture

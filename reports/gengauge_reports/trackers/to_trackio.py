@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-
-import trackio
+from typing import Any
 
 from gengauge.tracker import Tracked
 
@@ -15,6 +14,9 @@ class Trackio:
     """Tells trackio; a trial that comes again goes on in its run."""
 
     def __init__(self, folder: Path, project: str, space: str) -> None:
+        import trackio  # here: tests collect this module, and their environment lacks it
+
+        self._trackio: Any = trackio
         self._project, self._space = project, space
 
     def send(self, trial: Tracked) -> None:
@@ -25,6 +27,7 @@ class Trackio:
             self._send(trial, {**trial.parameters, **facts, **about})
 
     def _send(self, trial: Tracked, config: dict[str, object]) -> None:
+        trackio = self._trackio
         trackio.init(
             project=self._project, name=f"{trial.name} {trial.key[:8]}",
             space_id=self._space or None, group=trial.group or None,
