@@ -66,14 +66,14 @@ def _snapshot(name: str, revision: str) -> Path:
             name, revision=revision, local_files_only=local, allow_patterns=list(_FILES),
         ))  # fmt: skip
 
-    lacking = "no copy of it"
     try:
         cached = fetch(local=True)
+    except LocalEntryNotFoundError:
+        lacking = "no copy of it"
+    else:
         lacking = _lacking(cached)
         if not lacking:
             return cached
-    except LocalEntryNotFoundError:
-        pass
     if offline():
         raise UsageError(
             f"'{name}' is no folder here, and the hub's cache has {lacking}; --offline forbids the "

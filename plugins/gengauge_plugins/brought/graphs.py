@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,9 +50,9 @@ class Graph(keeping.Brought):
         )  # fmt: skip
         self.latent = _shape(latent)
 
+    @abstractmethod
     def run(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """Return the graph's output ``[n, ...]`` for noise ``[n, *latent]`` and labels ``[n]``."""
-        raise NotImplementedError
 
     def check(self) -> None:
         """Raise ``UsageError`` where nobody says the noise's shape, or one says another."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ _FILE = "brought.json"
 _KEPT = 2000  # training captions that are remembered, to draw from where nothing is asked for
 
 
-class Brought:
+class Brought(ABC):
     """A model that is not trained: ``fit`` looks at the data's form and frequencies alone.
 
     Where a condition must be given and none is asked for, labels and captions are drawn as often
@@ -29,11 +30,11 @@ class Brought:
         self.name = name
         self.known: dict[str, Any] = {}
 
+    @abstractmethod
     def open(self, device: torch.device) -> None:
         """Load what the user brought, onto ``device``; ``UsageError`` where that is no model."""
-        raise NotImplementedError
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - what has nothing to check says nothing
         """Raise ``UsageError`` where it cannot make samples like the data."""
 
     @property
