@@ -80,8 +80,8 @@ def ray(rounds: int = 1) -> None:
     """Four equal trainings, two at a time, as Ray tasks and in the pool; promised: within 10 %.
 
     What each costs to start counts for both: the pool's half second, Ray's cluster and its two
-    workers' imports, some twelve seconds however long the work is. So a trial must be as long as a
-    real one is: work of a minute and a half was at 1.12.
+    workers' imports, four to twelve seconds however long the work is. So a trial must be as long as
+    a real one is: work of three minutes was at 1.02, of a minute and a half at 1.12.
     """
     load = os.getloadavg()[0]
     common = [*LONG, "--seeds", "0-3", "-j", "2"]
